@@ -1,0 +1,223 @@
+import { z } from 'zod';
+
+/** What a process does: take requests, send and deliver, run timed work, or all of it. */
+export const ROLES = ['all', 'api', 'worker', 'scheduler'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** One variable that is set and wrong. Its text is one line that names the variable and never shows its value. */
+export class ConfigurationError extends Error {
+  constructor(
+    readonly variable: string,
+    reason: string,
+  ) {
+    super(`${variable}: ${reason}`);
+    this.name = 'ConfigurationError';
+  }
+}
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+const httpUrl = z
+  .string()
+  .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http or https URL')
+  .refine((text) => !URL.parse(text)?.search && !URL.parse(text)?.hash, 'must have no query and no fragment')
+  .transform((text) => text.replace(/\/+$/, ''));
+
+const urlWithScheme = (schemes: string[]) =>
+  z.string().refine((text) => schemes.includes(URL.parse(text)?.protocol ?? ''), `must be a ${schemes.join(' or ')}// URL`);
+
+const encryptionKeys = z.string().superRefine((text, context) => {
+  const ids = new Set<string>();
+  for (const part of text.split(',')) {
+    const match = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]+=*)$/.exec(part.trim());
+    if (!match || Buffer.from(match[2]!, 'base64').length !== 32) {
+      context.addIssue({ code: 'custom', message: 'must be id:base64key[,id:base64key…] with keys of 32 bytes' });
+      return;
+    }
+    if (ids.has(match[1]!)) context.addIssue({ code: 'custom', message: 'names a key id twice' });
+    ids.add(match[1]!);
+  }
+});
+
+const cidrs = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
+  .refine(
+    (parts) => parts.every((part) => /^[0-9a-fA-F.:]+\/\d{1,3}$/.test(part)),
+    'must be a comma-separated list of ranges such as 10.0.0.0/8,fd00::/8',
+  );
+
+const onOff = z.enum(['on', 'off'], { error: 'must be on or off' });
+
+const baseUrl = (provider: string) =>
+  httpUrl
+    .optional()
+    .describe(
+      `Replaces scheme and host of the ${provider} API; a path prefix is allowed, the provider's own path is appended. Set it only to an address that you trust with the credentials of every tenant.`,
+    );
+
+/**
+ * Every variable that the service reads: the one source for validation, `docs/configuration.md` and {@link AppConfig}.
+ * A variable that is not here has no effect.
+ */
+export const ENVIRONMENT = z.object({
+  PORT: integer(0, 65535).default(3000).describe('HTTP port. 0 takes any free one.'),
+  HOST: z.string().min(1).optional().describe('HTTP address. Default: 127.0.0.1 with the embedded database, else 0.0.0.0.'),
+  DATABASE_URL: urlWithScheme(['postgres:', 'postgresql:'])
+    .optional()
+    .describe('PostgreSQL 14 or later. Unset: an embedded PostgreSQL is started in UNIMSG_DATA_DIR.'),
+  REDIS_URL: urlWithScheme(['redis:', 'rediss:'])
+    .optional()
+    .describe('Redis 6.2 or later for the Bull queue. Unset: the in-process queue.'),
+  UNIMSG_ROLE: z.enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` }).default('all').describe('What this process does.'),
+  UNIMSG_DATA_DIR: z.string().min(1).default('.unimsg').describe('Where the embedded database and the keys made at first start live.'),
+  UNIMSG_ADMIN_KEY: z
+    .string()
+    .min(24, 'must have at least 24 characters')
+    .optional()
+    .describe("The operator's key. Unset with the embedded database: made once, kept in the data directory and printed."),
+  UNIMSG_ENCRYPTION_KEYS: encryptionKeys
+    .optional()
+    .describe('Key ring `id:base64key[,id:base64key…]` of 32-byte keys; the first one seals. Unset with the embedded database: made once and kept.'),
+  UNIMSG_PUBLIC_URL: httpUrl.optional().describe('Where providers reach this service. Default: the HTTP address.'),
+  UNIMSG_SIMULATOR: onOff.optional().describe('Local stand-ins of every provider. Default: on with the embedded database, else off.'),
+  UNIMSG_DEMO: onOff
+    .optional()
+    .describe('A demo tenant with simulated provider accounts, made at first start. Default: on with the embedded database and the simulator.'),
+  UNIMSG_RATE_LIMIT: integer(0, 1_000_000).default(500).describe('Requests a second and key; bursts of twice that. 0: no limit.'),
+  UNIMSG_IDEMPOTENCY_HOURS: integer(24, 24 * 365).default(24).describe('How long an idempotency key is remembered.'),
+  UNIMSG_ALLOWED_PRIVATE_CIDRS: cidrs
+    .default([])
+    .describe('Ranges that calls to client URLs may reach besides the public internet, e.g. 127.0.0.0/8 while developing.'),
+  UNIMSG_SECRETS_DIR: z.string().min(1).optional().describe('Directory under which `file:` secret references are read. Unset: none are.'),
+  UNIMSG_LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'], { error: 'must be debug, info, warn, error or silent' })
+    .default('info')
+    .describe('Least level that is logged.'),
+  UNIMSG_WORKER_CONCURRENCY: integer(1, 10_000).default(500).describe('Provider calls under way at once in a worker process.'),
+  UNIMSG_DATABASE_POOL: integer(2, 500).default(10).describe('Most database connections of a process.'),
+  UNIMSG_CONFIG_PROBE_SECONDS: integer(1, 3600)
+    .default(30)
+    .describe('How often the credentials of a config in `error` are tried again.'),
+  TWILIO_BASE_URL: baseUrl('Twilio'),
+  VONAGE_BASE_URL: baseUrl('Vonage'),
+  SKEBBY_BASE_URL: baseUrl('Skebby'),
+  ELKS_BASE_URL: baseUrl('46elks'),
+  META_BASE_URL: baseUrl('Meta Graph'),
+  SENDGRID_BASE_URL: baseUrl('SendGrid'),
+  MAILGUN_BASE_URL: baseUrl('Mailgun'),
+  TELEGRAM_BASE_URL: baseUrl('Telegram Bot'),
+  FCM_BASE_URL: baseUrl('Firebase Cloud Messaging'),
+  GOOGLE_OAUTH_BASE_URL: baseUrl('Google OAuth token'),
+});
+
+export type BaseUrlVariable = Extract<keyof z.infer<typeof ENVIRONMENT>, `${string}_BASE_URL`>;
+
+/** The process's configuration; frozen, made once, injected under {@link APP_CONFIG}. */
+export interface AppConfig {
+  readonly port: number;
+  readonly host: string;
+  readonly role: Role;
+  readonly dataDir: string;
+  /** Undefined: the embedded default. */
+  readonly databaseUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly databasePool: number;
+  readonly adminKey: string;
+  /** `id:base64key[,…]`, the first one seals. */
+  readonly encryptionKeys: string;
+  /** Undefined until the HTTP address is known; read it through `PublicUrl`. */
+  readonly publicUrl: string | undefined;
+  readonly simulator: boolean;
+  readonly demo: boolean;
+  /** Requests a second and key; 0: none. */
+  readonly rateLimit: number;
+  readonly idempotencyHours: number;
+  readonly allowedPrivateCidrs: readonly string[];
+  readonly secretsDir: string | undefined;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly workerConcurrency: number;
+  readonly configProbeSeconds: number;
+  /** The operator's `…_BASE_URL` overrides by variable name. */
+  readonly baseUrls: Readonly<Partial<Record<BaseUrlVariable, string>>>;
+}
+
+/** DI token of the {@link AppConfig}. */
+export const APP_CONFIG = Symbol('AppConfig');
+
+/** What the embedded default made at first start and keeps in the data directory. */
+export interface GeneratedKeys {
+  adminKey: string;
+  encryptionKeys: string;
+}
+
+/** True when these variables ask for the embedded PostgreSQL. */
+export function isEmbedded(env: NodeJS.ProcessEnv): boolean {
+  return !env.DATABASE_URL;
+}
+
+/**
+ * Reads the environment. An empty variable counts as unset.
+ * @param generated keys to use where the environment has none; only the embedded default has them
+ * @throws ConfigurationError for the first wrong variable
+ */
+export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): AppConfig {
+  const given = Object.fromEntries(
+    Object.keys(ENVIRONMENT.shape)
+      .map((name) => [name, env[name]] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = ENVIRONMENT.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new ConfigurationError(String(issue.path[0]), issue.message);
+  }
+  const values = parsed.data;
+  const embedded = values.DATABASE_URL === undefined;
+  const adminKey = values.UNIMSG_ADMIN_KEY ?? generated?.adminKey;
+  if (adminKey === undefined) throw new ConfigurationError('UNIMSG_ADMIN_KEY', 'must be set when DATABASE_URL is');
+  const encryptionKeys = values.UNIMSG_ENCRYPTION_KEYS ?? generated?.encryptionKeys;
+  if (encryptionKeys === undefined) throw new ConfigurationError('UNIMSG_ENCRYPTION_KEYS', 'must be set when DATABASE_URL is');
+  if (values.UNIMSG_ROLE !== 'all' && embedded) {
+    throw new ConfigurationError('UNIMSG_ROLE', 'can only be split over processes when DATABASE_URL is set');
+  }
+  if (values.UNIMSG_ROLE !== 'all' && values.REDIS_URL === undefined) {
+    throw new ConfigurationError('UNIMSG_ROLE', 'can only be split over processes when REDIS_URL is set');
+  }
+  const simulator = values.UNIMSG_SIMULATOR === undefined ? embedded : values.UNIMSG_SIMULATOR === 'on';
+  const baseUrls = Object.fromEntries(
+    Object.entries(values).filter(([name, value]) => name.endsWith('_BASE_URL') && value !== undefined),
+  ) as AppConfig['baseUrls'];
+  return Object.freeze({
+    port: values.PORT,
+    host: values.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
+    role: values.UNIMSG_ROLE,
+    dataDir: values.UNIMSG_DATA_DIR,
+    databaseUrl: values.DATABASE_URL,
+    redisUrl: values.REDIS_URL,
+    databasePool: values.UNIMSG_DATABASE_POOL,
+    adminKey,
+    encryptionKeys,
+    publicUrl: values.UNIMSG_PUBLIC_URL,
+    simulator,
+    demo: values.UNIMSG_DEMO === undefined ? embedded && simulator : values.UNIMSG_DEMO === 'on',
+    rateLimit: values.UNIMSG_RATE_LIMIT,
+    idempotencyHours: values.UNIMSG_IDEMPOTENCY_HOURS,
+    allowedPrivateCidrs: Object.freeze([...values.UNIMSG_ALLOWED_PRIVATE_CIDRS]),
+    secretsDir: values.UNIMSG_SECRETS_DIR,
+    logLevel: values.UNIMSG_LOG_LEVEL,
+    workerConcurrency: values.UNIMSG_WORKER_CONCURRENCY,
+    configProbeSeconds: values.UNIMSG_CONFIG_PROBE_SECONDS,
+    baseUrls: Object.freeze(baseUrls),
+  });
+}

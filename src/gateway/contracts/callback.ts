@@ -1,0 +1,98 @@
+import type { Secret } from '../../kernel/secret';
+import type { MessageStatus } from '../../kernel/channel';
+import type { ErrorClass } from './gateway-error';
+import type { Money } from './gateway';
+
+/** A provider's request to us, before anything in it is believed. */
+export interface CallbackRequest {
+  method: 'GET' | 'POST';
+  /** The URL as the provider called it: `UNIMSG_PUBLIC_URL`, path and query. Never built from the Host header. */
+  publicUrl: string;
+  query: URLSearchParams;
+  /** Lower-case names. */
+  headers: Readonly<Record<string, string | undefined>>;
+  /** The bytes as they came. Empty for GET. */
+  rawBody: Buffer;
+}
+
+/** What a verifier may use: one config's secrets and settings. */
+export interface CallbackSecrets {
+  credentials: Readonly<Record<string, Secret | undefined>>;
+  settings: Readonly<Record<string, unknown>>;
+  /** The token that UniMsg put in this config's callback URLs (`?token=`). */
+  urlToken: Secret;
+}
+
+interface EventBase {
+  /** The provider's id for this event, else built from its stable parts: equal for repeats, different for different facts. */
+  eventId: string;
+  /** The provider's id for the message; undefined where the callback has none. */
+  externalId?: string;
+  /** Our message id when the callback carries it (`message_id` in the query, or the provider's reference field). */
+  messageId?: string;
+  /** The provider's clock, milliseconds since the epoch; null when the callback has no time. */
+  occurredAt: number | null;
+  /** The provider's own word for what happened. */
+  rawWord: string;
+}
+
+export interface StatusEvent extends EventBase {
+  kind: 'status';
+  /** Null when the word is not in the definition's table: kept and counted as unmapped, changes nothing. */
+  status: MessageStatus | null;
+  error?: { class: ErrorClass; code: string; providerCode?: string; message?: string };
+  cost?: Money;
+  segments?: number;
+}
+
+export interface EngagementEvent extends EventBase {
+  kind: 'engagement';
+  type: 'opened' | 'clicked' | 'bounced' | 'complained' | 'unsubscribed';
+  detail?: Record<string, unknown>;
+}
+
+export interface InboundEvent extends EventBase {
+  kind: 'inbound';
+  from: string;
+  to: string;
+  text: string;
+  /** A part of a long message, when the provider leaves the joining to us. 1-based. */
+  part?: { reference: string; number: number; total: number };
+  detail?: Record<string, unknown>;
+}
+
+/** Something the provider says that changes nothing here. Kept. */
+export interface IgnoredEvent extends EventBase {
+  kind: 'ignored';
+}
+
+export type NormalizedEvent = StatusEvent | EngagementEvent | InboundEvent | IgnoredEvent;
+
+export interface CallbackAnswer {
+  status: number;
+  contentType?: string;
+  body?: string;
+}
+
+/** How one kind of callback of one provider is located, proved, read and answered. */
+export interface CallbackDefinition {
+  /** `signature`: the provider signs; `url_token`: it does not, and the secret is in the URL. */
+  authentication: 'signature' | 'url_token';
+  /** For the documents: scheme and where it is described. */
+  scheme: string;
+  /**
+   * For a URL without config id: the unproved account id and external ids in the payload, used for nothing but finding configs whose
+   * secrets are then tried. Must not throw.
+   */
+  locate(request: CallbackRequest): { account?: string; externalIds?: string[] };
+  /**
+   * Proves that the request comes from this account: on the raw bytes, before parsing, in constant time, failing closed.
+   * @param now milliseconds since the epoch, for stale time stamps
+   * @throws InvalidSignature
+   */
+  verify(request: CallbackRequest, secrets: CallbackSecrets, now: number): void;
+  /** Reads a verified callback. Throws a plain Error when the body is not what the provider documents; the raw bytes are kept then too. */
+  parse(request: CallbackRequest): NormalizedEvent[];
+  /** What the provider wants to hear when we have it. */
+  answer: CallbackAnswer;
+}

@@ -1,0 +1,132 @@
+import type { Secret } from '../../kernel/secret';
+import type { Channel, MessageStatus } from '../../kernel/channel';
+
+/** What an SMS says. */
+export interface SmsContent {
+  text: string;
+}
+
+/** Content by channel; a channel's module validates it, its providers read it. */
+export interface ContentByChannel {
+  sms: SmsContent;
+  whatsapp: Record<string, unknown>;
+  email: Record<string, unknown>;
+  telegram: Record<string, unknown>;
+  push: Record<string, unknown>;
+}
+
+/** A message as a gateway sees it. Immutable. */
+export interface OutboundMessage<C extends Channel = Channel> {
+  /** `msg_…`; at most 40 characters, so that it fits every provider's reference field. */
+  id: string;
+  clientId: string;
+  channel: C;
+  /** The recipient in the channel's own form: E.164 with `+`, address, chat id, device token. */
+  to: string;
+  /** The sender that the request asked for; null: the config's default. */
+  from: string | null;
+  content: ContentByChannel[C];
+  /** When the message loses its worth; milliseconds since the epoch. A gateway may hand it on as a validity period. */
+  expiresAt: number;
+}
+
+/**
+ * Everything tenant-bound that a call needs. Gateways are stateless: one instance serves all tenants, and nothing of a context may be
+ * kept in a field, except connections keyed by `configId` and `configVersion`.
+ */
+export interface GatewayContext {
+  clientId: string;
+  configId: string;
+  /** Grows with each change of the config, so that a rotated secret is a new session. */
+  configVersion: number;
+  /** Settings as in the contract (snake_case), parsed by the definition's schema. */
+  settings: Readonly<Record<string, unknown>>;
+  /** Resolved credentials by field name, without `_ref`. Plain (not secret) fields are Secrets too: one way to read them all. */
+  credentials: Readonly<Record<string, Secret | undefined>>;
+  /**
+   * Where the provider reports. Carries the config id and, in the query as `message_id`, our own id, so that a callback that overtakes the
+   * response still finds its message.
+   */
+  callbackUrl(kind: CallbackKind, messageId?: string): string;
+  /** Ends the call early. */
+  signal: AbortSignal;
+  /** Longest time for the call, in milliseconds. */
+  timeoutMs: number;
+  /** 1 for the first attempt. */
+  attempt: number;
+}
+
+export interface ValidationIssue {
+  /** Field of the send DTO, e.g. `from`. */
+  field: string;
+  code: string;
+  message: string;
+}
+
+export interface SendResult {
+  /** The provider's id for the message. */
+  externalId: string;
+  /** All ids when the provider gives one a part (Vonage); includes `externalId`. */
+  externalIds?: string[];
+  /** What the message is now: `sent` unless the provider says that it is final already. */
+  status?: MessageStatus;
+  segments?: number;
+  cost?: Money;
+}
+
+export interface Money {
+  /** A decimal in text, never a float: `0.0075`. */
+  amount: string;
+  /** ISO 4217. */
+  currency: string;
+}
+
+export interface StatusReport {
+  externalId: string;
+  /** Null when the provider's word is not in the definition's table. */
+  status: MessageStatus | null;
+  rawWord: string;
+  error?: { code: string; providerCode?: string; message?: string };
+  cost?: Money;
+  segments?: number;
+}
+
+export interface HealthReport {
+  healthy: boolean;
+  /** Why not; without secrets. */
+  error?: string;
+  /** `config` when the credentials are refused; `transient` when the provider could not be asked. */
+  errorClass?: 'config' | 'transient';
+}
+
+/** One provider's API. */
+export interface Gateway {
+  /** What this provider cannot do with this message. Pure; an empty list means it can. Never drops a field silently. */
+  validate(message: OutboundMessage, settings: Readonly<Record<string, unknown>>): ValidationIssue[];
+
+  /**
+   * Hands the message to the provider; at most one request that can have an effect. Resolves only when the provider took it.
+   * @throws GatewayError for every failure, classified
+   */
+  send(message: OutboundMessage, ctx: GatewayContext): Promise<SendResult>;
+
+  /** What the provider says of a message it took; null when it does not know the id. @throws GatewayError */
+  getStatus?(externalId: string, ctx: GatewayContext): Promise<StatusReport | null>;
+
+  /**
+   * Looks for a message whose fate is unknown, by our own reference or by its attributes, without sending anything.
+   * Null means "not seen", which is no proof that it was not taken.
+   * @param since when the unknown attempt began, milliseconds since the epoch
+   */
+  findSent?(message: OutboundMessage, since: number, ctx: GatewayContext): Promise<StatusReport | null>;
+
+  /** Costs nothing and sends nothing. Does not throw. */
+  healthCheck(ctx: GatewayContext): Promise<HealthReport>;
+
+  /** Closes what is kept for a config (pools, sessions). */
+  release?(configId: string): Promise<void>;
+}
+
+export const CALLBACK_KINDS = ['status', 'inbound', 'events'] as const;
+/** `events` is for providers that mix statuses and inbound messages on one URL. */
+export type CallbackKind = (typeof CALLBACK_KINDS)[number];

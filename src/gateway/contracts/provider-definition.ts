@@ -1,0 +1,80 @@
+import type { z } from 'zod';
+import type { Channel, MessageStatus } from '../../kernel/channel';
+import type { HttpClient } from '../../platform/http-client/http-client';
+import type { CallbackDefinition } from './callback';
+import type { CallbackKind, Gateway } from './gateway';
+import type { ErrorRow } from './gateway-error';
+import type { ProviderSimulator } from './simulator';
+
+/** One credential of a provider account. */
+export interface CredentialField {
+  description: string;
+  /** Secret fields are given as `<name>` (sealed at once) or `<name>_ref`; plain ones as `<name>` only, and are shown. */
+  secret: boolean;
+  required: boolean;
+  /** Tells one account from another; its hash finds the config of a callback without config id. At most one a provider. */
+  identifiesAccount?: boolean;
+  pattern?: RegExp;
+  example: string;
+}
+
+export interface ProviderCapabilities {
+  /** How delivery is learnt: `push` (callbacks), `pull` (getStatus only), `none`. */
+  status: 'push' | 'pull' | 'none';
+  inbound: boolean;
+  media: boolean;
+  templates: boolean;
+  /** The provider drops a second send with the same token of ours. */
+  idempotency: boolean;
+  /** A message whose fate is unknown can be looked up. */
+  lookup: boolean;
+  /** Longest body in characters. */
+  maxBodyLength: number;
+}
+
+export interface ProviderLimits {
+  /** Requests a second and config when the config says nothing; null: unlimited. */
+  defaultPerSecond: number | null;
+  /** Longest wait for an answer, milliseconds. */
+  timeoutMs: number;
+  /** Calls under way at once and config. */
+  window: number;
+}
+
+/** What a gateway may use; handed to `create` once a process. */
+export interface GatewayDeps {
+  http: HttpClient;
+  /** Scheme, host and path prefix of the API: the operator's override, the simulator's or the definition's default. No trailing slash. */
+  baseUrl: string;
+}
+
+/**
+ * All that UniMsg knows of one provider, and all that a provider file exports. Config routes and their validation, the callback route,
+ * masking, the base-URL variable, OpenAPI, the provider table in the documents, metric labels and the simulator follow from it.
+ */
+export interface ProviderDefinition {
+  /** The provider key of api.md §4, e.g. `twilio`. */
+  key: string;
+  channel: Channel;
+  /** Path part of `/communication/{slug}` and `/webhook/{slug}`. */
+  slug: string;
+  /** Other names that routes and requests may use for it. */
+  aliases: readonly string[];
+  title: string;
+  docsUrl: string;
+  /** The variable that replaces scheme and host, and what they are without it. */
+  baseUrl: { env: string; default: string };
+  /** Further fields of the config resource, snake_case as in api.md §5. A strict zod object with descriptions and examples. */
+  settings: z.ZodObject;
+  credentials: Readonly<Record<string, CredentialField>>;
+  capabilities: ProviderCapabilities;
+  limits: ProviderLimits;
+  create(deps: GatewayDeps): Gateway;
+  callbacks: Partial<Record<CallbackKind, CallbackDefinition>>;
+  /** The provider's status words. Anything else is `unmapped`: kept, counted, changes nothing. `null`: known, changes nothing. */
+  statuses: Readonly<Record<string, MessageStatus | null>>;
+  /** The provider's error codes. */
+  errors: Readonly<Record<string, ErrorRow>>;
+  /** The stand-in that behaves as the provider does. */
+  simulator: ProviderSimulator;
+}
