@@ -29,7 +29,9 @@ const httpUrl = z
   .transform((text) => text.replace(/\/+$/, ''));
 
 const urlWithScheme = (schemes: string[]) =>
-  z.string().refine((text) => schemes.includes(URL.parse(text)?.protocol ?? ''), `must be a ${schemes.join(' or ')}// URL`);
+  z
+    .string()
+    .refine((text) => schemes.includes(URL.parse(text)?.protocol ?? ''), `must be a ${schemes.join(' or ')}// URL`);
 
 const encryptionKeys = z.string().superRefine((text, context) => {
   const ids = new Set<string>();
@@ -72,39 +74,70 @@ const baseUrl = (provider: string) =>
  */
 export const ENVIRONMENT = z.object({
   PORT: integer(0, 65535).default(3000).describe('HTTP port. 0 takes any free one.'),
-  HOST: z.string().min(1).optional().describe('HTTP address. Default: 127.0.0.1 with the embedded database, else 0.0.0.0.'),
+  HOST: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('HTTP address. Default: 127.0.0.1 with the embedded database, else 0.0.0.0.'),
   DATABASE_URL: urlWithScheme(['postgres:', 'postgresql:'])
     .optional()
     .describe('PostgreSQL 14 or later. Unset: an embedded PostgreSQL is started in UNIMSG_DATA_DIR.'),
   REDIS_URL: urlWithScheme(['redis:', 'rediss:'])
     .optional()
     .describe('Redis 6.2 or later for the Bull queue. Unset: the in-process queue.'),
-  UNIMSG_ROLE: z.enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` }).default('all').describe('What this process does.'),
-  UNIMSG_DATA_DIR: z.string().min(1).default('.unimsg').describe('Where the embedded database and the keys made at first start live.'),
+  UNIMSG_ROLE: z
+    .enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` })
+    .default('all')
+    .describe('What this process does.'),
+  UNIMSG_DATA_DIR: z
+    .string()
+    .min(1)
+    .default('.unimsg')
+    .describe('Where the embedded database and the keys made at first start live.'),
   UNIMSG_ADMIN_KEY: z
     .string()
     .min(24, 'must have at least 24 characters')
     .optional()
-    .describe("The operator's key. Unset with the embedded database: made once, kept in the data directory and printed."),
+    .describe(
+      "The operator's key. Unset with the embedded database: made once, kept in the data directory and printed.",
+    ),
   UNIMSG_ENCRYPTION_KEYS: encryptionKeys
     .optional()
-    .describe('Key ring `id:base64key[,id:base64key…]` of 32-byte keys; the first one seals. Unset with the embedded database: made once and kept.'),
+    .describe(
+      'Key ring `id:base64key[,id:base64key…]` of 32-byte keys; the first one seals. Unset with the embedded database: made once and kept.',
+    ),
   UNIMSG_PUBLIC_URL: httpUrl.optional().describe('Where providers reach this service. Default: the HTTP address.'),
-  UNIMSG_SIMULATOR: onOff.optional().describe('Local stand-ins of every provider. Default: on with the embedded database, else off.'),
+  UNIMSG_SIMULATOR: onOff
+    .optional()
+    .describe('Local stand-ins of every provider. Default: on with the embedded database, else off.'),
   UNIMSG_DEMO: onOff
     .optional()
-    .describe('A demo tenant with simulated provider accounts, made at first start. Default: on with the embedded database and the simulator.'),
-  UNIMSG_RATE_LIMIT: integer(0, 1_000_000).default(500).describe('Requests a second and key; bursts of twice that. 0: no limit.'),
-  UNIMSG_IDEMPOTENCY_HOURS: integer(24, 24 * 365).default(24).describe('How long an idempotency key is remembered.'),
+    .describe(
+      'A demo tenant with simulated provider accounts, made at first start. Default: on with the embedded database and the simulator.',
+    ),
+  UNIMSG_RATE_LIMIT: integer(0, 1_000_000)
+    .default(500)
+    .describe('Requests a second and key; bursts of twice that. 0: no limit.'),
+  UNIMSG_IDEMPOTENCY_HOURS: integer(24, 24 * 365)
+    .default(24)
+    .describe('How long an idempotency key is remembered.'),
   UNIMSG_ALLOWED_PRIVATE_CIDRS: cidrs
     .default([])
-    .describe('Ranges that calls to client URLs may reach besides the public internet, e.g. 127.0.0.0/8 while developing.'),
-  UNIMSG_SECRETS_DIR: z.string().min(1).optional().describe('Directory under which `file:` secret references are read. Unset: none are.'),
+    .describe(
+      'Ranges that calls to client URLs may reach besides the public internet, e.g. 127.0.0.0/8 while developing.',
+    ),
+  UNIMSG_SECRETS_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Directory under which `file:` secret references are read. Unset: none are.'),
   UNIMSG_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], { error: 'must be debug, info, warn, error or silent' })
     .default('info')
     .describe('Least level that is logged.'),
-  UNIMSG_WORKER_CONCURRENCY: integer(1, 10_000).default(500).describe('Provider calls under way at once in a worker process.'),
+  UNIMSG_WORKER_CONCURRENCY: integer(1, 10_000)
+    .default(500)
+    .describe('Provider calls under way at once in a worker process.'),
   UNIMSG_DATABASE_POOL: integer(2, 500).default(10).describe('Most database connections of a process.'),
   UNIMSG_CONFIG_PROBE_SECONDS: integer(1, 3600)
     .default(30)
@@ -187,7 +220,8 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
   const adminKey = values.UNIMSG_ADMIN_KEY ?? generated?.adminKey;
   if (adminKey === undefined) throw new ConfigurationError('UNIMSG_ADMIN_KEY', 'must be set when DATABASE_URL is');
   const encryptionKeys = values.UNIMSG_ENCRYPTION_KEYS ?? generated?.encryptionKeys;
-  if (encryptionKeys === undefined) throw new ConfigurationError('UNIMSG_ENCRYPTION_KEYS', 'must be set when DATABASE_URL is');
+  if (encryptionKeys === undefined)
+    throw new ConfigurationError('UNIMSG_ENCRYPTION_KEYS', 'must be set when DATABASE_URL is');
   if (values.UNIMSG_ROLE !== 'all' && embedded) {
     throw new ConfigurationError('UNIMSG_ROLE', 'can only be split over processes when DATABASE_URL is set');
   }

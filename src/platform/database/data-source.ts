@@ -1,0 +1,49 @@
+import { DataSource, type MixedList } from 'typeorm';
+import { MIGRATIONS } from './migrations';
+
+export interface DataSourceSettings {
+  url: string;
+  /** Most connections. */
+  poolSize: number;
+  entities?: MixedList<Function | string>;
+  /** Shown in pg_stat_activity. */
+  applicationName?: string;
+}
+
+/** Every connection begins in the system scope; `Database.tenant` narrows it for a transaction. */
+const SESSION_OPTIONS = '-c unimsg.scope=* -c timezone=UTC -c statement_timeout=60000 -c lock_timeout=20000';
+
+/** A data source that never synchronises: the schema comes from `migrations/` only, in tests too. */
+export function createDataSource(settings: DataSourceSettings): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: settings.url,
+    entities: settings.entities ?? [],
+    migrations: [...MIGRATIONS],
+    migrationsTableName: 'migrations',
+    migrationsTransactionMode: 'each',
+    applicationName: settings.applicationName ?? 'unimsg',
+    poolSize: settings.poolSize,
+    // A request must not wait for minutes when the database is away: it answers 503 instead.
+    connectTimeoutMS: 5_000,
+    logging: false,
+    extra: { options: SESSION_OPTIONS, keepAlive: true },
+    // Errors of idle connections (a restart of the server) are expected: the pool drops the connection and opens another.
+    poolErrorHandler: () => {},
+  });
+}
+
+const MIGRATION_LOCK = 815_001;
+
+/** Brings the schema up to date; several processes that start at once take turns. Answers the names of what ran. */
+export async function migrate(dataSource: DataSource): Promise<string[]> {
+  const runner = dataSource.createQueryRunner();
+  await runner.connect();
+  try {
+    await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    return (await dataSource.runMigrations()).map((migration) => migration.name);
+  } finally {
+    await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]).catch(() => {});
+    await runner.release();
+  }
+}
