@@ -1,4 +1,4 @@
-import { DataSource, type MixedList } from 'typeorm';
+import { DataSource, type DataSourceOptions, type MixedList } from 'typeorm';
 import { MIGRATIONS } from './migrations';
 
 export interface DataSourceSettings {
@@ -10,12 +10,14 @@ export interface DataSourceSettings {
   applicationName?: string;
 }
 
+type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+
 /** Every connection begins in the system scope; `Database.tenant` narrows it for a transaction. */
 const SESSION_OPTIONS = '-c unimsg.scope=* -c timezone=UTC -c statement_timeout=60000 -c lock_timeout=20000';
 
-/** A data source that never synchronises: the schema comes from `migrations/` only, in tests too. */
-export function createDataSource(settings: DataSourceSettings): DataSource {
-  return new DataSource({
+/** Never synchronises: the schema comes from `migrations/` only, in tests too. */
+export function dataSourceOptions(settings: DataSourceSettings): PostgresOptions {
+  return {
     type: 'postgres',
     url: settings.url,
     entities: settings.entities ?? [],
@@ -30,7 +32,12 @@ export function createDataSource(settings: DataSourceSettings): DataSource {
     extra: { options: SESSION_OPTIONS, keepAlive: true },
     // Errors of idle connections (a restart of the server) are expected: the pool drops the connection and opens another.
     poolErrorHandler: () => {},
-  });
+  };
+}
+
+/** A data source outside Nest: for start-up, tests and the bench. */
+export function createDataSource(settings: DataSourceSettings): DataSource {
+  return new DataSource(dataSourceOptions(settings));
 }
 
 const MIGRATION_LOCK = 815_001;

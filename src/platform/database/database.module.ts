@@ -1,0 +1,31 @@
+import { Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import { APP_CONFIG, type AppConfig } from '../../config/app-config';
+import { dataSourceOptions } from './data-source';
+import { Database } from './database';
+
+/** Decides how PostgreSQL is reached. Owns the pool and the two scopes; knows no table. */
+@Global()
+@Module({
+  imports: [
+    TypeOrmModule.forRootAsync({
+      inject: [APP_CONFIG],
+      useFactory: (config: AppConfig) => ({
+        ...dataSourceOptions({
+          url: config.databaseUrl!,
+          poolSize: config.databasePool,
+          applicationName: `unimsg-${config.role}`,
+        }),
+        autoLoadEntities: true,
+        retryAttempts: 5,
+        retryDelay: 1_000,
+      }),
+    }),
+  ],
+  providers: [
+    { provide: Database, inject: [DataSource], useFactory: (dataSource: DataSource) => new Database(dataSource) },
+  ],
+  exports: [Database],
+})
+export class DatabaseModule {}
