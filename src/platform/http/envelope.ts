@@ -1,0 +1,26 @@
+/** The body of every success with one object (api.md §1). */
+export interface Success<T> {
+  success: true;
+  data: T;
+}
+
+/** The body of every list. */
+export interface Page<T> {
+  success: true;
+  data: T[];
+  meta: {
+    /** Give it back as `?cursor=` for the next page; null on the last one. */
+    next_cursor: string | null;
+    limit: number;
+  };
+}
+
+/** Wraps an answer. Controllers call it themselves: an interceptor would cost rxjs on every request. */
+export function ok<T>(data: T): Success<T> {
+  return { success: true, data };
+}
+
+/** Wraps one page of a list. `nextCursor` comes from `encodeCursor`, or is null when nothing follows. */
+export function page<T>(items: T[], nextCursor: string | null, limit: number): Page<T> {
+  return { success: true, data: items, meta: { next_cursor: nextCursor, limit } };
+}
