@@ -26,12 +26,29 @@ export interface HttpResponse {
  */
 export type HttpOutcome = 'not_written' | 'written_no_answer';
 
-/** Every failure of {@link HttpClient.request}; an answer of any status is no failure. */
+/**
+ * Why it failed. `invalid_request` is a URL or header that cannot be sent at all; `protocol` is an answer that is not HTTP or is cut short;
+ * `closed` is a client that has been shut down.
+ */
+export type HttpFailureReason =
+  | 'address_not_allowed'
+  | 'dns'
+  | 'connection_refused'
+  | 'unreachable'
+  | 'connect_timeout'
+  | 'tls'
+  | 'invalid_request'
+  | 'closed'
+  | 'timeout'
+  | 'reset'
+  | 'protocol'
+  | 'aborted';
+
+/** Every failure of {@link HttpClient.request}; an answer of any status is no failure. Its text names the origin, never path, query or headers. */
 export class HttpRequestError extends Error {
   constructor(
     readonly outcome: HttpOutcome,
-    /** `connection_refused`, `dns`, `tls`, `connect_timeout`, `timeout`, `reset`, `aborted`, `address_not_allowed`, `protocol` */
-    readonly reason: string,
+    readonly reason: HttpFailureReason,
     message: string,
     options?: { cause?: unknown },
   ) {
@@ -45,3 +62,12 @@ export interface HttpClient {
   /** @throws HttpRequestError */
   request(request: HttpRequest): Promise<HttpResponse>;
 }
+
+/** DI token of the {@link HttpClient} for addresses that the operator has set: providers' APIs. Reaches any address. */
+export const HTTP_CLIENT = Symbol('HttpClient');
+
+/**
+ * DI token of the {@link HttpClient} for addresses that tenants give. Looks at the address of every connection and refuses internal ones with
+ * `not_written` / `address_not_allowed`.
+ */
+export const GUARDED_HTTP_CLIENT = Symbol('GuardedHttpClient');
