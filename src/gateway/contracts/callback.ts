@@ -76,7 +76,10 @@ export interface CallbackAnswer {
 
 /** How one kind of callback of one provider is located, proved, read and answered. */
 export interface CallbackDefinition {
-  /** `signature`: the provider signs; `url_token`: it does not, and the secret is in the URL. */
+  /**
+   * `signature`: the provider signs. `url_token`: it does not, or only when the account asks for it, and UniMsg puts a secret into the
+   * callback URLs (`?token=`).
+   */
   authentication: 'signature' | 'url_token';
   /** For the documents: scheme and where it is described. */
   scheme: string;

@@ -30,6 +30,8 @@ export interface ErrorRow {
    * country (the next gateway is tried, the config stays active).
    */
   scope?: 'account' | 'sender' | 'country';
+  /** For class `throttled`: how long to wait when the answer does not say, milliseconds. */
+  retryAfterMs?: number;
 }
 
 export interface GatewayErrorDetails {

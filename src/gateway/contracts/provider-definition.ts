@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Channel, MessageStatus } from '../../kernel/channel';
+import type { Clock } from '../../kernel/clock';
 import type { HttpClient } from '../../platform/http-client/http-client';
 import type { CallbackDefinition } from './callback';
 import type { CallbackKind, Gateway } from './gateway';
@@ -46,6 +47,8 @@ export interface GatewayDeps {
   http: HttpClient;
   /** Scheme, host and path prefix of the API: the operator's override, the simulator's or the definition's default. No trailing slash. */
   baseUrl: string;
+  /** The system's clock when there is none. */
+  clock?: Clock;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** How a recipient makes a stand-in behave; the magic recipients of api.md §12 map to these. */
+/** How a recipient makes a stand-in behave; the magic recipients of each channel map to these. */
 export const SIMULATED_BEHAVIOURS = [
   'delivered',
   'undelivered',
@@ -17,13 +17,16 @@ export const SIMULATED_BEHAVIOURS = [
 ] as const;
 export type SimulatedBehaviour = (typeof SIMULATED_BEHAVIOURS)[number];
 
+/** A stand-in takes every secret but those that begin so: with them it answers as the provider does to wrong credentials. */
+export const REFUSED_SECRET_PREFIX = 'invalid';
+
 export interface SimulatorRequest {
   method: string;
   /** Path after the provider's prefix, without query. */
   path: string;
   query: URLSearchParams;
   /** Lower-case names. */
-  headers: Readonly<Record<string, string | undefined>>;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
   body: Buffer;
 }
 
@@ -33,18 +36,29 @@ export interface SimulatorAnswer {
   body: string;
 }
 
-/** What a stand-in received, as `GET /simulator/messages` shows it. No credentials. */
+/** What a stand-in received. No credentials. */
 export interface SimulatedMessage {
-  provider: string;
-  external_id: string;
-  to: string;
-  from: string | null;
-  body: string;
-  behaviour: SimulatedBehaviour;
-  received_at: string;
+  readonly provider: string;
+  readonly externalId: string;
+  readonly to: string;
+  readonly from: string | null;
+  readonly body: string;
+  /** Our message id as the provider sees it; null when the request carries none. */
+  readonly reference: string | null;
+  readonly behaviour: SimulatedBehaviour;
+  /** Whether the stand-in took it, so that look-ups find it. */
+  readonly accepted: boolean;
+  /** Milliseconds since the epoch. */
+  readonly receivedAt: number;
   /** Status words reported so far. */
-  callbacks: string[];
+  readonly callbacks: readonly string[];
 }
+
+/** The request part of a {@link SimulatedMessage}. */
+export type SimulatedSubmission = Pick<
+  SimulatedMessage,
+  'provider' | 'externalId' | 'to' | 'from' | 'body' | 'reference'
+>;
 
 /** A callback that a stand-in wants to make. */
 export interface SimulatedCallback {
@@ -56,40 +70,36 @@ export interface SimulatedCallback {
   word: string;
 }
 
+/** What can happen to a message that a stand-in took. */
+export type SimulatedEvent = 'sent' | 'delivered' | 'undelivered' | 'inbound';
+
+/** A submission and the provider's own way to say each thing. What is not needed is not asked for. */
+export interface SimulatedLife {
+  submission: SimulatedSubmission;
+  accepted(): SimulatorAnswer;
+  refused(why: 'invalid_recipient' | 'throttled' | 'server_error'): SimulatorAnswer;
+  /** Signed as the provider signs, at the time of the call; undefined when the sender asked for no callback of that kind. */
+  callback(event: SimulatedEvent): SimulatedCallback | undefined;
+}
+
 /** What the simulator does for a provider's stand-in. */
 export interface SimulatorPort {
   now(): number;
-  /** What the recipient asks for; `delivered` for an ordinary one. `provider` matters for recipients that fail at one provider only. */
-  behaviourFor(recipient: string, provider: string): SimulatedBehaviour;
-  /** Keeps a message for `GET /simulator/messages` and for later look-ups by the stand-in. */
-  record(message: SimulatedMessage): void;
+  /** A message of the stand-in's that is still kept, accepted or not. */
   find(provider: string, externalId: string): SimulatedMessage | undefined;
   /** All kept messages of a provider, newest first. */
   list(provider: string): SimulatedMessage[];
   /**
-   * Plays a message's life as its behaviour demands: answers with `accepted`, or fails, hangs or resets instead, and makes the callbacks in
-   * the order and number that the behaviour asks for.
+   * Keeps the message and plays its life as the recipient demands: answers `accepted` or `refused`, hangs, resets or garbles, and makes the
+   * callbacks in the order and number that the behaviour asks for.
    */
-  play(life: {
-    message: SimulatedMessage;
-    accepted: SimulatorAnswer;
-    /** The provider's way of saying each failure. */
-    failures: {
-      invalidRecipient: SimulatorAnswer;
-      throttled: SimulatorAnswer;
-      serverError: SimulatorAnswer;
-    };
-    /** Callbacks in their natural order for a good end and for a bad one; `inbound` answers the message. Signed by the stand-in. */
-    callbacks: {
-      sent?: SimulatedCallback;
-      delivered?: SimulatedCallback;
-      undelivered?: SimulatedCallback;
-      inbound?: SimulatedCallback;
-    };
-  }): Promise<SimulatorAnswer | 'reset' | 'hang'>;
+  play(life: SimulatedLife): SimulatorOutcome | Promise<SimulatorOutcome>;
 }
+
+/** An answer, or a connection that is reset or never answered. */
+export type SimulatorOutcome = SimulatorAnswer | 'reset' | 'hang';
 
 /** A provider's stand-in: answers, calls back (signed) and fails as the real one does. */
 export interface ProviderSimulator {
-  handle(request: SimulatorRequest, port: SimulatorPort): Promise<SimulatorAnswer | 'reset' | 'hang'>;
+  handle(request: SimulatorRequest, port: SimulatorPort): SimulatorOutcome | Promise<SimulatorOutcome>;
 }
