@@ -81,6 +81,11 @@ export interface CallbackDefinition {
    * callback URLs (`?token=`).
    */
   authentication: 'signature' | 'url_token';
+  /**
+   * For `signature`: whether this account cannot sign (it has no signing secret), so that its callback URLs carry the token too.
+   * Missing: every account signs.
+   */
+  needsUrlToken?(credentials: CallbackSecrets['credentials']): boolean;
   /** For the documents: scheme and where it is described. */
   scheme: string;
   /**

@@ -45,7 +45,10 @@ export interface ProviderLimits {
 /** What a gateway may use; handed to `create` once a process. */
 export interface GatewayDeps {
   http: HttpClient;
-  /** Scheme, host and path prefix of the API: the operator's override, the simulator's or the definition's default. No trailing slash. */
+  /**
+   * Scheme, host and path prefix of the API: the operator's override, the simulator's or the definition's default. No trailing slash.
+   * A getter: read it when a call is made, not in `create`; the simulator's address is known only once the HTTP server listens.
+   */
   baseUrl: string;
   /** The system's clock when there is none. */
   clock?: Clock;

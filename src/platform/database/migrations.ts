@@ -1,6 +1,11 @@
 import type { MigrationInterface } from 'typeorm';
 import { Core1763800000000 } from '../../../migrations/1763800000000-core';
+import { Gateway1763800300000 } from '../../../migrations/1763800300000-gateway';
 import { Messages1763800400000 } from '../../../migrations/1763800400000-messages';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
-export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [Core1763800000000, Messages1763800400000];
+export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
+  Core1763800000000,
+  Gateway1763800300000,
+  Messages1763800400000,
+];

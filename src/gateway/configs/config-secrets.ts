@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { Secret } from '../../kernel/secret';
+import type { SecretBox } from '../../platform/secrets/secret-box';
+import type { ProviderRegistry } from '../provider-registry';
+import type { ProviderConfig } from './provider-config';
+import type { SecretResolver } from './secret-resolver';
+import { SecretNotReadable } from './secret-sources';
+
+/** One config's secrets, opened. */
+export interface OpenedConfig {
+  readonly configId: string;
+  readonly version: number;
+  /** By field name, without `_ref`; plain fields too. */
+  readonly credentials: Readonly<Record<string, Secret | undefined>>;
+  readonly urlToken: Secret;
+}
+
+/** A credential of a config that does not resolve. Its text names the field, never a value. */
+export class UnresolvedCredential extends Error {
+  constructor(
+    readonly field: string,
+    readonly reason: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`credentials.${field}: ${reason}`, options);
+    this.name = 'UnresolvedCredential';
+  }
+}
+
+/** Opened secrets are read again after this, so that a changed file or a withdrawn permission takes effect. */
+const KEEP_MS = 60_000;
+const MOST_KEPT = 10_000;
+
+/** Opens configs' credentials and callback tokens, and keeps them for a while by config id and version. */
+export class ConfigSecrets {
+  private readonly opened = new LRUCache<string, OpenedConfig>({ max: MOST_KEPT, ttl: KEEP_MS });
+
+  constructor(
+    private readonly registry: ProviderRegistry,
+    private readonly resolver: SecretResolver,
+    private readonly box: SecretBox,
+  ) {}
+
+  /** What is kept of this version; undefined when it has to be read. */
+  openSync(config: ProviderConfig): OpenedConfig | undefined {
+    const kept = this.opened.get(config.id);
+    return kept?.version === config.version ? kept : undefined;
+  }
+
+  /** @throws UnresolvedCredential */
+  async open(config: ProviderConfig): Promise<OpenedConfig> {
+    const kept = this.openSync(config);
+    if (kept) return kept;
+    const opened: OpenedConfig = Object.freeze({
+      configId: config.id,
+      version: config.version,
+      credentials: Object.freeze(await this.resolve(config)),
+      urlToken: this.box.open(config.callbackTokenSealed, callbackTokenContext(config.clientId, config.id)),
+    });
+    this.opened.set(config.id, opened);
+    return opened;
+  }
+
+  /** Reads every credential, past the cache. @throws UnresolvedCredential */
+  async resolve(
+    config: Pick<ProviderConfig, 'provider' | 'clientId' | 'credentials'>,
+  ): Promise<Record<string, Secret | undefined>> {
+    const resolved: Record<string, Secret | undefined> = {};
+    for (const [name, field] of Object.entries(this.registry.require(config.provider).credentials)) {
+      const plain = config.credentials[name];
+      const ref = config.credentials[`${name}_ref`];
+      if (plain !== undefined) resolved[name] = new Secret(plain);
+      else if (ref !== undefined) resolved[name] = await this.readRef(name, ref, config.clientId);
+      else if (field.required) throw new UnresolvedCredential(name, 'is missing');
+    }
+    return resolved;
+  }
+
+  /** The hash of the credential that tells the account; null when the provider has none or it does not resolve. */
+  async fingerprint(config: Pick<ProviderConfig, 'provider' | 'clientId' | 'credentials'>): Promise<string | null> {
+    const identifying = Object.entries(this.registry.require(config.provider).credentials).find(
+      ([, field]) => field.identifiesAccount,
+    );
+    if (!identifying) return null;
+    const [name] = identifying;
+    const plain = config.credentials[name];
+    if (plain !== undefined) return accountFingerprint(plain);
+    const ref = config.credentials[`${name}_ref`];
+    if (ref === undefined) return null;
+    try {
+      return accountFingerprint((await this.resolver.read(ref, config.clientId)).reveal());
+    } catch (error) {
+      if (error instanceof SecretNotReadable) return null;
+      throw error;
+    }
+  }
+
+  forget(configId: string): void {
+    this.opened.delete(configId);
+  }
+
+  private async readRef(name: string, ref: string, clientId: string): Promise<Secret> {
+    try {
+      return await this.resolver.read(ref, clientId);
+    } catch (error) {
+      if (error instanceof SecretNotReadable)
+        throw new UnresolvedCredential(`${name}_ref`, error.message, { cause: error });
+      throw error;
+    }
+  }
+}
+
+export function accountFingerprint(account: string): string {
+  return createHash('sha256').update(account, 'utf8').digest('hex');
+}
+
+/** What a config's callback token is sealed for. */
+export function callbackTokenContext(clientId: string, configId: string): string {
+  return `provider_configs.callback_token:${clientId}:${configId}`;
+}

@@ -1,0 +1,62 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { Channel } from '../../kernel/channel';
+import type { ConfigFault, ConfigStatus } from './provider-config';
+
+/** A row of `provider_configs`. */
+@Entity('provider_configs')
+export class ProviderConfigEntity {
+  @PrimaryColumn('text')
+  id: string;
+
+  @Column('text', { name: 'client_id' })
+  clientId: string;
+
+  @Column('text')
+  provider: string;
+
+  @Column('text')
+  channel: Channel;
+
+  @Column('text', { name: 'display_name' })
+  displayName: string;
+
+  @Column('text')
+  status: ConfigStatus;
+
+  @Column('jsonb')
+  settings: Record<string, unknown>;
+
+  @Column('jsonb')
+  credentials: Record<string, string>;
+
+  @Column('text', { name: 'account_fingerprint', nullable: true })
+  accountFingerprint: string | null;
+
+  /** Sealed. */
+  @Column('text', { name: 'callback_token' })
+  callbackToken: string;
+
+  @Column('double precision', { name: 'max_per_second', nullable: true })
+  maxPerSecond: number | null;
+
+  @Column('int')
+  version: number;
+
+  @Column('jsonb', { name: 'last_error', nullable: true })
+  lastError: ConfigFault | null;
+
+  @Column('timestamptz', { name: 'error_since', nullable: true })
+  errorSince: Date | null;
+
+  @Column('int', { name: 'error_version', nullable: true })
+  errorVersion: number | null;
+
+  @Column('timestamptz', { name: 'created_at' })
+  createdAt: Date;
+
+  @Column('timestamptz', { name: 'updated_at' })
+  updatedAt: Date;
+
+  @Column('timestamptz', { name: 'activated_at', nullable: true })
+  activatedAt: Date | null;
+}

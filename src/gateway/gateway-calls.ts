@@ -1,0 +1,94 @@
+import type { PublicUrl } from '../config/public-url';
+import type { CallbackKind, GatewayContext } from './contracts/gateway';
+import { GatewayError } from './contracts/gateway-error';
+import type { ProviderDefinition } from './contracts/provider-definition';
+import { UnresolvedCredential, type ConfigSecrets, type OpenedConfig } from './configs/config-secrets';
+import type { ProviderConfig } from './configs/provider-config';
+import type { ProviderRegistry } from './provider-registry';
+
+/** What differs from call to call. */
+export interface CallOptions {
+  signal: AbortSignal;
+  /** Default: the definition's limit. */
+  timeoutMs?: number;
+  /** Default 1. */
+  attempt?: number;
+  /** The message that callbacks of this call belong to; a gateway may name another one. */
+  messageId?: string;
+}
+
+/** Makes the context of each call to a provider: credentials opened, callback URLs ready. */
+export class GatewayCalls {
+  constructor(
+    private readonly registry: ProviderRegistry,
+    private readonly secrets: ConfigSecrets,
+    private readonly publicUrl: PublicUrl,
+  ) {}
+
+  /**
+   * @throws GatewayError of class `config` when a credential does not resolve: nothing was sent
+   */
+  async contextFor(config: ProviderConfig, options: CallOptions): Promise<GatewayContext> {
+    return this.contextForSync(config, options) ?? this.context(config, await this.open(config), options);
+  }
+
+  /** As {@link contextFor}, without a promise; undefined when the credentials have to be read first. */
+  contextForSync(config: ProviderConfig, options: CallOptions): GatewayContext | undefined {
+    const opened = this.secrets.openSync(config);
+    return opened && this.context(config, opened, options);
+  }
+
+  private context(config: ProviderConfig, opened: OpenedConfig, options: CallOptions): GatewayContext {
+    const definition = this.registry.require(config.provider);
+    return {
+      clientId: config.clientId,
+      configId: config.id,
+      configVersion: config.version,
+      settings: config.settings,
+      credentials: opened.credentials,
+      callbackUrl: (kind, messageId = options.messageId) =>
+        this.callbackUrl(definition, config, opened, kind, messageId),
+      signal: options.signal,
+      timeoutMs: options.timeoutMs ?? definition.limits.timeoutMs,
+      attempt: options.attempt ?? 1,
+    };
+  }
+
+  private callbackUrl(
+    definition: ProviderDefinition,
+    config: ProviderConfig,
+    opened: OpenedConfig,
+    kind: CallbackKind,
+    messageId: string | undefined,
+  ): string {
+    let url = `${this.publicUrl.get()}/webhook/${definition.slug}/${kind}/${config.id}`;
+    let separator = '?';
+    if (messageId !== undefined) {
+      url += `?message_id=${encodeURIComponent(messageId)}`;
+      separator = '&';
+    }
+    if (needsUrlToken(definition, kind, opened))
+      url += `${separator}token=${encodeURIComponent(opened.urlToken.reveal())}`;
+    return url;
+  }
+
+  private async open(config: ProviderConfig): Promise<OpenedConfig> {
+    try {
+      return await this.secrets.open(config);
+    } catch (error) {
+      if (!(error instanceof UnresolvedCredential)) throw error;
+      throw new GatewayError({
+        class: 'config',
+        code: 'credentials_unresolved',
+        message: error.message,
+        cause: error,
+      });
+    }
+  }
+}
+
+function needsUrlToken(definition: ProviderDefinition, kind: CallbackKind, opened: OpenedConfig): boolean {
+  const callback = definition.callbacks[kind];
+  if (!callback) return false;
+  return callback.authentication === 'url_token' || callback.needsUrlToken?.(opened.credentials) === true;
+}

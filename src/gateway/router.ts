@@ -1,0 +1,90 @@
+import type { Channel } from '../kernel/channel';
+import type { ConfigDirectory } from './configs/config-directory';
+import type { ProviderConfig } from './configs/provider-config';
+import type { CircuitBreakers } from './limits/circuit-breakers';
+import { isInCountries } from './routing/country';
+import type { OnAmbiguous } from './routing/routes';
+import type { TenantGateways } from './routing/tenant-gateways';
+
+export interface RouteRequest {
+  channel: Channel;
+  /** The recipient in the channel's canonical form; E.164 with `+` for numbers. */
+  to: string;
+  /** A provider key, slug or alias, or `cfg_…`: then no other gateway is used. */
+  provider?: string | null;
+}
+
+/** A gateway that may be asked, with the rule that chose it: `provider`, `routing[+39]`, `primary`, `fallback[0]`. */
+export interface Candidate {
+  /** The provider key. */
+  gateway: string;
+  configId: string;
+  reason: string;
+  config: ProviderConfig;
+}
+
+/** A gateway that is passed over. */
+export interface Skip {
+  /** The provider key, or the name that the route or request uses when there is no such provider. */
+  gateway: string;
+  configId?: string;
+  /**
+   * `unknown_provider`, `unknown_config`, `wrong_channel`, `no_config`, `config_draft`, `config_paused`, `config_error`,
+   * `config_decommissioned`, `country_not_supported` or `circuit_open`.
+   */
+  reason: string;
+  /** It may be usable in a while without anyone changing a setting: the config is in error, or its circuit is open. */
+  temporary: boolean;
+}
+
+/** Which gateways a message may take, in order, each once. */
+export interface Route {
+  candidates: Candidate[];
+  skipped: Skip[];
+  onAmbiguous: OnAmbiguous;
+  reconcileSeconds: number;
+}
+
+/** Decides which gateways a message may take (api.md §4). Asks the tenant's snapshot; no query when it is cached. */
+export class Router {
+  constructor(
+    private readonly directory: ConfigDirectory,
+    private readonly circuits: CircuitBreakers,
+  ) {}
+
+  async route(clientId: string, request: RouteRequest): Promise<Route> {
+    const snapshot = this.directory.snapshotSync(clientId) ?? (await this.directory.snapshot(clientId));
+    return this.in(snapshot, request);
+  }
+
+  /** As {@link route}, without a promise; undefined when the tenant's snapshot is not cached. */
+  routeSync(clientId: string, request: RouteRequest): Route | undefined {
+    const snapshot = this.directory.snapshotSync(clientId);
+    return snapshot && this.in(snapshot, request);
+  }
+
+  private in(snapshot: TenantGateways, request: RouteRequest): Route {
+    const plan = snapshot.plan(request.channel, request.to, request.provider ?? undefined);
+    const route: Route = {
+      candidates: [],
+      skipped: [],
+      onAmbiguous: plan.onAmbiguous,
+      reconcileSeconds: plan.reconcileSeconds,
+    };
+    for (const step of plan.steps) {
+      if (!('config' in step)) {
+        const { gateway, configId, skip, temporary } = step;
+        route.skipped.push({ gateway, ...(configId !== undefined && { configId }), reason: skip, temporary });
+        continue;
+      }
+      const { gateway, config, reason } = step;
+      const configId = config.id;
+      if (config.countries !== null && !isInCountries(request.to, config.countries))
+        route.skipped.push({ gateway, configId, reason: 'country_not_supported', temporary: false });
+      else if (!this.circuits.canTry(configId))
+        route.skipped.push({ gateway, configId, reason: 'circuit_open', temporary: true });
+      else route.candidates.push({ gateway, configId, reason, config });
+    }
+    return route;
+  }
+}
