@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Problem } from '../../kernel/problem';
+import { parseJsonObject } from './json-body';
+import { hasRawBody, type HttpRequest } from './http-request';
+
+const MIB = 1024 * 1024;
+/** Most bytes of a body. */
+export const BODY_LIMIT = MIB;
+/** The same for batches and for email, which carries attachments. */
+export const LARGE_BODY_LIMIT = 10 * MIB;
+/** What is read and dropped of a body that was refused, so that the client gets to read the answer; then the connection is cut. */
+const DISCARD_LIMIT = 16 * MIB;
+
+const LARGE_BODY_PATHS = /^(\/v1\/email\/send|\/v1\/messages\/batch|\/communication\/[^/]+\/emails)\/?$/;
+
+export function bodyLimit(path: string): number {
+  return LARGE_BODY_PATHS.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
+}
+
+/**
+ * Reads the body of a request into `request.body` (JSON) or `request.rawBody`, then calls `done` once; never when the client goes away.
+ * A body that cannot be taken is refused before it is read.
+ */
+export function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  done: (problem?: Problem) => void,
+): void {
+  const { headers } = request;
+  const declared = headers['content-length'];
+  if (declared === undefined ? headers['transfer-encoding'] === undefined : declared === '0') {
+    if (hasRawBody(path)) (request as HttpRequest).rawBody = Buffer.alloc(0);
+    done();
+    return;
+  }
+  const raw = hasRawBody(path);
+  const limit = bodyLimit(path);
+  const refusal =
+    declared !== undefined && Number(declared) > limit ? tooLarge(limit) : raw ? undefined : checkMediaType(headers);
+  if (refusal !== undefined) {
+    discard(request);
+    done(refusal);
+    return;
+  }
+  if (headers.expect !== undefined) response.writeContinue();
+
+  let first: Buffer | undefined;
+  let rest: Buffer[] | undefined;
+  let size = 0;
+  let refused = false;
+  request.on('data', (chunk: Buffer) => {
+    if (refused) return;
+    size += chunk.length;
+    if (size > limit) {
+      refused = true;
+      first = rest = undefined;
+      discard(request);
+      done(tooLarge(limit));
+    } else if (first === undefined) first = chunk;
+    else if (rest === undefined) rest = [first, chunk];
+    else rest.push(chunk);
+  });
+  request.on('end', () => {
+    if (refused) return;
+    const bytes = rest === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(rest, size);
+    if (raw) {
+      (request as HttpRequest).rawBody = bytes;
+      done();
+      return;
+    }
+    if (size === 0) {
+      done();
+      return;
+    }
+    let problem: Problem | undefined;
+    try {
+      (request as HttpRequest).body = parseJsonObject(bytes);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      problem = error;
+    }
+    done(problem);
+  });
+}
+
+function tooLarge(limit: number): Problem {
+  const message = `must have at most ${limit} bytes`;
+  return new Problem('payload_too_large', `The body ${message}.`, {
+    errors: [{ field: 'body', code: 'too_large', message: `body ${message}` }],
+  });
+}
+
+function discard(request: IncomingMessage): void {
+  let dropped = 0;
+  request.on('data', (chunk: Buffer) => {
+    dropped += chunk.length;
+    if (dropped > DISCARD_LIMIT) request.socket.destroy();
+  });
+}
+
+function checkMediaType(headers: IncomingMessage['headers']): Problem | undefined {
+  const type = headers['content-type'];
+  if (type !== 'application/json' && !isJson(type)) {
+    return unsupported('content-type', 'must be application/json');
+  }
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    return unsupported('content-encoding', 'must be identity: compressed bodies are not taken');
+  }
+  return undefined;
+}
+
+function isJson(type: string | undefined): boolean {
+  if (type === undefined) return false;
+  const [essence, ...parameters] = type.toLowerCase().split(';');
+  if (essence!.trim() !== 'application/json') return false;
+  return parameters.every((one) => !one.trim().startsWith('charset=') || /^charset="?utf-?8"?$/.test(one.trim()));
+}
+
+function unsupported(field: string, message: string): Problem {
+  return new Problem('invalid_request', `${field} ${message}.`, {
+    status: 415,
+    errors: [{ field, code: 'unsupported_media_type', message: `${field} ${message}` }],
+  });
+}
