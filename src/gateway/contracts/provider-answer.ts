@@ -70,10 +70,7 @@ export interface Refusal {
 export function refusalError(rules: AnswerRules, refusal: Refusal): GatewayError {
   const { response, code } = refusal;
   const row =
-    (code !== undefined && Object.hasOwn(rules.errors, code) ? rules.errors[code] : undefined) ??
-    rules.httpStatus?.[response.status] ??
-    HTTP_STATUS_ROWS[response.status] ??
-    unknown;
+    rowOf(rules.errors, code) ?? rules.httpStatus?.[response.status] ?? HTTP_STATUS_ROWS[response.status] ?? unknown;
   const details = {
     class: row.class,
     code: row.code,
@@ -148,6 +145,11 @@ export function jsonObject(body: Buffer): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A table's entry for a provider's word or code, which may be any text; undefined when it is not in the table. */
+export function rowOf<T>(table: Readonly<Record<string, T>>, word: string | undefined): T | undefined {
+  return word !== undefined && Object.hasOwn(table, word) ? table[word] : undefined;
 }
 
 /** A JSON member as text: strings and numbers, else undefined. */

@@ -78,8 +78,8 @@ export interface SimulatedLife {
   submission: SimulatedSubmission;
   accepted(): SimulatorAnswer;
   refused(why: 'invalid_recipient' | 'throttled' | 'server_error'): SimulatorAnswer;
-  /** Signed as the provider signs, at the time of the call; undefined when the sender asked for no callback of that kind. */
-  callback(event: SimulatedEvent): SimulatedCallback | undefined;
+  /** Signed as the provider signs, at the time of the call; none when the sender asked for none, several when each part has its own. */
+  callbacks(event: SimulatedEvent): SimulatedCallback[];
 }
 
 /** What the simulator does for a provider's stand-in. */

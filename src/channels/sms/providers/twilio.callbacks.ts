@@ -1,0 +1,94 @@
+import type {
+  CallbackDefinition,
+  CallbackRequest,
+  InboundEvent,
+  NormalizedEvent,
+} from '../../../gateway/contracts/callback';
+import { rowOf } from '../../../gateway/contracts/provider-answer';
+import type { FormField } from '../../../kernel/form';
+import { formValue } from '../../../kernel/form';
+import { storableText } from '../../../kernel/storable-text';
+import { formFields, verifyTwilio } from './twilio.signature';
+import { TWILIO_STATUSES, twilioError } from './twilio.vocabulary';
+
+function parseStatus(request: CallbackRequest): NormalizedEvent[] {
+  const fields = fieldsOf(request);
+  const sid = formValue(fields, 'MessageSid') ?? formValue(fields, 'SmsSid');
+  const word = formValue(fields, 'MessageStatus') ?? formValue(fields, 'SmsStatus');
+  if (!sid || !word) throw new Error('Twilio: the status callback has no MessageSid or no MessageStatus');
+  const messageId = request.query.get('message_id');
+  const event = {
+    // Not I-Twilio-Idempotency-Token: only the fields are signed, and the fact is the message reaching the status.
+    eventId: `${sid}:${word}`,
+    externalId: sid,
+    ...(messageId !== null && { messageId }),
+    occurredAt: null,
+    rawWord: word,
+  };
+  const status = rowOf(TWILIO_STATUSES, word);
+  if (status === null) return [{ kind: 'ignored', ...event }];
+  const code = formValue(fields, 'ErrorCode');
+  return [
+    {
+      kind: 'status',
+      ...event,
+      status: status ?? null,
+      ...(code && code !== '0' && { error: twilioError(code) }),
+    },
+  ];
+}
+
+function parseInbound(request: CallbackRequest): InboundEvent[] {
+  const fields = fieldsOf(request);
+  const value = (name: string): string | undefined => formValue(fields, name);
+  const sid = value('MessageSid') ?? value('SmsMessageSid') ?? value('SmsSid');
+  const from = value('From');
+  const to = value('To');
+  if (!sid || !from || !to) throw new Error('Twilio: the inbound message has no MessageSid, From or To');
+  const media = fields
+    .filter(([name]) => /^MediaUrl\d+$/.test(name))
+    .map(([name, url]) => ({ url, content_type: value(`MediaContentType${name.slice(8)}`) ?? null }));
+  const optOut = value('OptOutType');
+  const segments = Number(value('NumSegments'));
+  return [
+    {
+      kind: 'inbound',
+      eventId: sid,
+      externalId: sid,
+      occurredAt: null,
+      rawWord: 'received',
+      from,
+      to,
+      text: value('Body') ?? '',
+      detail: {
+        ...(media.length > 0 && { media }),
+        ...(optOut && { opt_out_type: optOut }),
+        ...(segments > 0 && { segments }),
+      },
+    },
+  ];
+}
+
+/** For a GET the fields are in the query. */
+function fieldsOf(request: CallbackRequest): FormField[] {
+  const fields = request.method === 'GET' ? [...request.query] : formFields(request);
+  return fields.map(([name, value]) => [name, storableText(value)] as const);
+}
+
+const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
+  authentication: 'signature',
+  scheme: 'X-Twilio-Signature, HMAC-SHA1 under the auth token: https://www.twilio.com/docs/usage/security',
+  locate(request) {
+    const fields = fieldsOf(request);
+    const account = formValue(fields, 'AccountSid');
+    const sid = formValue(fields, 'MessageSid') ?? formValue(fields, 'SmsSid');
+    return { ...(account && { account }), ...(sid && { externalIds: [sid] }) };
+  },
+  verify: verifyTwilio,
+  parse,
+  // Empty TwiML: for an inbound message it means "no reply", for a status it is not read.
+  answer: { status: 200, contentType: 'text/xml', body: '<Response></Response>' },
+});
+
+export const twilioStatus = callback(parseStatus);
+export const twilioInbound = callback(parseInbound);
