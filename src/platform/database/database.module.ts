@@ -2,6 +2,8 @@ import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { APP_CONFIG, type AppConfig } from '../../config/app-config';
+import { LOGGER, type Logger } from '../../kernel/logger';
+import { ChangeFeed } from './change-feed';
 import { dataSourceOptions } from './data-source';
 import { Database } from './database';
 
@@ -25,7 +27,12 @@ import { Database } from './database';
   ],
   providers: [
     { provide: Database, inject: [DataSource], useFactory: (dataSource: DataSource) => new Database(dataSource) },
+    {
+      provide: ChangeFeed,
+      inject: [APP_CONFIG, LOGGER],
+      useFactory: (config: AppConfig, logger: Logger) => new ChangeFeed(config.databaseUrl!, logger),
+    },
   ],
-  exports: [Database],
+  exports: [Database, ChangeFeed],
 })
 export class DatabaseModule {}
