@@ -76,10 +76,7 @@ export interface CallbackAnswer {
 
 /** How one kind of callback of one provider is located, proved, read and answered. */
 export interface CallbackDefinition {
-  /**
-   * `signature`: the provider signs. `url_token`: it does not, or only when the account asks for it, and UniMsg puts a secret into the
-   * callback URLs (`?token=`).
-   */
+  /** `signature`: the provider signs. `url_token`: it does not, and UniMsg puts a secret into the callback URLs (`?token=`). */
   authentication: 'signature' | 'url_token';
   /**
    * For `signature`: whether this account cannot sign (it has no signing secret), so that its callback URLs carry the token too.
