@@ -3,6 +3,7 @@ import { Core1763800000000 } from '../../../migrations/1763800000000-core';
 import { Tenancy1763800200000 } from '../../../migrations/1763800200000-tenancy';
 import { Gateway1763800300000 } from '../../../migrations/1763800300000-gateway';
 import { Messages1763800400000 } from '../../../migrations/1763800400000-messages';
+import { Webhooks1763800500000 } from '../../../migrations/1763800500000-webhooks';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -10,4 +11,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Tenancy1763800200000,
   Gateway1763800300000,
   Messages1763800400000,
+  Webhooks1763800500000,
 ];
