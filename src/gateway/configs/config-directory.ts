@@ -40,7 +40,11 @@ export class ConfigDirectory {
     private readonly secrets: ConfigSecrets,
     private readonly feed: ChangeFeed,
   ) {
-    feed.on(GATEWAYS_CHANGED, (clientId) => this.forget(clientId));
+    feed.on(
+      GATEWAYS_CHANGED,
+      (clientId) => this.forget(clientId),
+      () => this.forgetAll(),
+    );
   }
 
   snapshotSync(clientId: string): TenantGateways | undefined {
@@ -103,6 +107,13 @@ export class ConfigDirectory {
     for (const [key, configs] of this.callbacks) {
       if (configs.length === 0 || configs.some((config) => config.clientId === clientId)) this.callbacks.delete(key);
     }
+  }
+
+  private forgetAll(): void {
+    this.changes++;
+    this.snapshots.clear();
+    this.loading.clear();
+    this.callbacks.clear();
   }
 
   private async load(clientId: string): Promise<TenantGateways> {

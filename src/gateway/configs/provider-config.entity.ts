@@ -1,3 +1,5 @@
+import type { QueryDeepPartialEntity } from 'typeorm/query-builder/QueryPartialEntity';
+import type { Transaction } from '../../platform/database/database';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Channel } from '../../kernel/channel';
 import type { ConfigFault, ConfigStatus } from './provider-config';
@@ -59,4 +61,16 @@ export class ProviderConfigEntity {
 
   @Column('timestamptz', { name: 'activated_at', nullable: true })
   activatedAt: Date | null;
+}
+
+// TypeORM's types for writing do not know open-ended JSON columns.
+type Columns = QueryDeepPartialEntity<ProviderConfigEntity>;
+
+export async function insertConfig(tx: Transaction, row: ProviderConfigEntity): Promise<void> {
+  await tx.manager.insert(ProviderConfigEntity, row as Columns);
+}
+
+export async function updateConfig(tx: Transaction, row: ProviderConfigEntity): Promise<void> {
+  const { id, clientId, ...columns } = row;
+  await tx.manager.update(ProviderConfigEntity, { id, clientId }, columns as Columns);
 }

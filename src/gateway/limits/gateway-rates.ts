@@ -22,6 +22,9 @@ export abstract class GatewayRates {
 
   /** Milliseconds since the epoch; 0 when it is not paused. */
   abstract pausedUntil(configId: string): number;
+
+  /** Every config that is paused, until when. */
+  abstract paused(): Array<[configId: string, untilMs: number]>;
 }
 
 /**
@@ -51,6 +54,13 @@ export class Pauses {
     this.until.delete(configId);
     return 0;
   }
+
+  list(): Array<[configId: string, untilMs: number]> {
+    return [...this.until.keys()].flatMap((configId) => {
+      const until = this.get(configId);
+      return until === 0 ? [] : [[configId, until] satisfies [string, number]];
+    });
+  }
 }
 
 /** Limits of one process alone: right when no other process sends. */
@@ -77,6 +87,10 @@ export class LocalRates extends GatewayRates {
 
   pausedUntil(configId: string): number {
     return this.pauses.get(configId);
+  }
+
+  paused(): Array<[configId: string, untilMs: number]> {
+    return this.pauses.list();
   }
 
   private bucketOf(configId: string, perSecond: number): TokenBucket {

@@ -1,0 +1,242 @@
+import { z } from 'zod';
+import type { FieldError } from '../../kernel/problem';
+import { invalidFields } from '../../platform/http/validation';
+import type { CredentialField, ProviderDefinition } from '../contracts/provider-definition';
+import { fieldError, schemaErrors } from './schema-errors';
+
+const LONGEST_SECRET = 16_384;
+const LONGEST_REF = 512;
+
+/** The fields that every config has; the others are the definition's settings. */
+const COMMON = {
+  display_name: z
+    .string()
+    .trim()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ description: 'Your own name for this account.', example: 'Sweden, marketing' }),
+  max_per_second: z.number().positive().max(100_000).nullable().optional().meta({
+    description: "Most requests a second to this account. null: the provider's default.",
+    example: 10,
+  }),
+};
+
+const CREATE_STATUS = z.enum(['draft', 'active']).optional().meta({
+  description: '`active` makes it usable at once, as `activate` does; its secrets must resolve. Default: `draft`.',
+  example: 'draft',
+});
+
+/** What a tenant gives for credentials: clear secrets are to be sealed, references and plain values kept as they are. */
+export interface CredentialChanges {
+  /** Secret field → its value in clear. */
+  clear: Record<string, string>;
+  /** `<field>_ref` → reference, or plain field → value. */
+  kept: Record<string, string>;
+  /** Fields to take away, without `_ref`. */
+  removed: string[];
+}
+
+export interface NewConfig {
+  displayName: string | undefined;
+  maxPerSecond: number | null;
+  status: 'draft' | 'active';
+  credentials: CredentialChanges;
+  settings: Record<string, unknown>;
+}
+
+export interface ConfigChanges {
+  displayName: string | undefined;
+  maxPerSecond: number | null | undefined;
+  credentials: CredentialChanges;
+  /** The whole of the settings after the change. */
+  settings: Record<string, unknown>;
+}
+
+/** @throws Problem 400 that names every wrong field */
+export function readNewConfig(definition: ProviderDefinition, body: Record<string, unknown>): NewConfig {
+  const { common, credentials, settings } = split(body);
+  const errors: FieldError[] = [];
+  const read = check(z.strictObject({ ...COMMON, status: CREATE_STATUS }), common, errors);
+  const given = check(credentialsSchema(definition, 'create'), credentials ?? {}, errors, 'credentials');
+  const parsed = check(definition.settings, settings, errors);
+  if (errors.length > 0) throw invalidFields(errors);
+  return {
+    displayName: read!.display_name,
+    maxPerSecond: read!.max_per_second ?? null,
+    status: read!.status ?? 'draft',
+    credentials: changesOf(definition, given!),
+    settings: parsed!,
+  };
+}
+
+/**
+ * A change of a config: fields that are there are set, `null` takes an optional one away, credentials are merged field by field.
+ * @throws Problem 400 that names every wrong field
+ */
+export function readConfigChanges(
+  definition: ProviderDefinition,
+  body: Record<string, unknown>,
+  current: Readonly<Record<string, unknown>>,
+): ConfigChanges {
+  const { common, credentials, settings } = split(body);
+  const errors: FieldError[] = [];
+  const read = check(z.strictObject(COMMON), common, errors);
+  const given = check(credentialsSchema(definition, 'change'), credentials ?? {}, errors, 'credentials');
+  const merged = Object.fromEntries(
+    Object.entries({ ...current, ...settings }).filter(([name, value]) => value !== null || !(name in settings)),
+  );
+  const parsed = check(definition.settings, merged, errors);
+  if (errors.length > 0) throw invalidFields(errors);
+  return {
+    displayName: read!.display_name,
+    maxPerSecond: read!.max_per_second,
+    credentials: changesOf(definition, given!),
+    settings: parsed!,
+  };
+}
+
+const COMMON_NAMES = new Set(['display_name', 'max_per_second', 'status']);
+
+function split(body: Record<string, unknown>): {
+  common: Record<string, unknown>;
+  credentials: unknown;
+  settings: Record<string, unknown>;
+} {
+  const common: Record<string, unknown> = {};
+  const settings: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(body)) {
+    if (name === 'credentials') continue;
+    (COMMON_NAMES.has(name) ? common : settings)[name] = value;
+  }
+  return { common, credentials: body.credentials, settings };
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown, errors: FieldError[], path = ''): T | undefined {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const found = schemaErrors(parsed.error);
+  for (const one of found) {
+    if (path === '') errors.push(one);
+    else {
+      const field = one.field === 'body' ? path : `${path}.${one.field}`;
+      errors.push({ field, code: one.code, message: `${field}${one.message.slice(one.field.length)}` });
+    }
+  }
+  return undefined;
+}
+
+/** Names as they are on the wire: a secret is given as `<name>` or `<name>_ref`, a plain field as `<name>`. */
+function credentialsSchema(definition: ProviderDefinition, use: 'create' | 'change') {
+  const shape: Record<string, z.ZodType<string | null | undefined>> = {};
+  for (const [name, field] of Object.entries(definition.credentials)) {
+    const value = valueSchema(field);
+    const required = use === 'create' && field.required;
+    // A required field is checked below when it has two spellings.
+    shape[name] = field.secret || !required ? optional(value, use, field) : value;
+    if (field.secret) shape[`${name}_ref`] = optional(refSchema(name, field), use, field);
+  }
+  return z.strictObject(shape).superRefine((given, context) => {
+    for (const [name, field] of Object.entries(definition.credentials)) {
+      if (!field.secret) continue;
+      const [clear, ref] = [given[name], given[`${name}_ref`]];
+      const issue = (code: string, message: string, at = name) =>
+        context.addIssue({ code: 'custom', path: [at], message, params: { code } });
+      if (clear != null && ref != null) issue('conflict', `cannot be given together with ${name}_ref`);
+      else if (use === 'create' && field.required && clear == null && ref == null)
+        issue('required', `is required, or ${name} in its place`, `${name}_ref`);
+    }
+  });
+}
+
+function optional(
+  schema: z.ZodType<string>,
+  use: 'create' | 'change',
+  field: CredentialField,
+): z.ZodType<string | null | undefined> {
+  return use === 'change' && !field.required ? schema.nullable().optional() : schema.optional();
+}
+
+function valueSchema(field: CredentialField): z.ZodType<string> {
+  const base = z.string().min(1).max(LONGEST_SECRET);
+  const schema = field.pattern ? base.regex(field.pattern, 'must have the form that the provider gives it') : base;
+  return schema.meta({
+    description: field.secret ? `${field.description} Sealed at once; never shown again.` : field.description,
+    example: field.example,
+    ...(field.secret && { writeOnly: true }),
+  });
+}
+
+function refSchema(name: string, field: CredentialField): z.ZodType<string> {
+  return z
+    .string()
+    .min(1)
+    .max(LONGEST_REF)
+    .meta({
+      description: `Names where ${name} is kept: \`env:NAME\`, \`file:PATH\` or \`db:sec_…\`. ${field.description}`,
+      example: `env:ACME_${name.toUpperCase()}`,
+    });
+}
+
+function changesOf(
+  definition: ProviderDefinition,
+  given: Record<string, string | null | undefined>,
+): CredentialChanges {
+  const changes: CredentialChanges = { clear: {}, kept: {}, removed: [] };
+  for (const [name, field] of Object.entries(definition.credentials)) {
+    const value = given[name];
+    const ref = given[`${name}_ref`];
+    if (typeof value === 'string') (field.secret ? changes.clear : changes.kept)[name] = value;
+    else if (typeof ref === 'string') changes.kept[`${name}_ref`] = ref;
+    else if (value === null || ref === null) changes.removed.push(name);
+  }
+  return changes;
+}
+
+/** JSON Schema of the body that makes a config, for OpenAPI. */
+export function newConfigSchema(definition: ProviderDefinition): object {
+  return jsonSchema(
+    z.strictObject({
+      ...COMMON,
+      status: CREATE_STATUS,
+      credentials: describeCredentials(definition, 'create'),
+      ...definition.settings.shape,
+    }),
+    'input',
+  );
+}
+
+/** JSON Schema of the body that changes a config, for OpenAPI. */
+export function configChangesSchema(definition: ProviderDefinition): object {
+  const settings = Object.fromEntries(
+    Object.entries(definition.settings.partial().shape).map(([name, schema]) => [
+      name,
+      (schema as z.ZodType).nullable().meta((definition.settings.shape[name] as z.ZodType).meta() ?? {}),
+    ]),
+  );
+  return jsonSchema(
+    z.strictObject({ ...COMMON, credentials: describeCredentials(definition, 'change').optional(), ...settings }),
+    'input',
+  );
+}
+
+function describeCredentials(definition: ProviderDefinition, use: 'create' | 'change') {
+  return credentialsSchema(definition, use).meta({
+    description: 'The account. Each secret is given in clear, and sealed, or as a reference.',
+  });
+}
+
+/** JSON Schema of a config's own settings as they are shown. */
+export function settingsSchema(definition: ProviderDefinition): object {
+  return jsonSchema(definition.settings, 'output');
+}
+
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): object {
+  // OpenAPI 3.0 knows neither `$schema` nor examples as a list, and zod writes `examples` as we gave them.
+  return z.toJSONSchema(schema, { io, target: 'openapi-3.0', unrepresentable: 'any' }) as object;
+}
+
+/** A 400 about a reference that may not be used. */
+export function referenceError(field: string, code: string, message: string): FieldError {
+  return fieldError(`credentials.${field}`, code, message);
+}
