@@ -34,7 +34,7 @@ const runs = (node) => spawnSync(node, ['--version'], { stdio: 'ignore' }).statu
 function runInstallStep(directory, script) {
   const step = spawnSync(process.execPath, [script], { cwd: directory, encoding: 'utf8' });
   if (step.status === 0) return;
-  const reason = `${step.stderr ?? ''}`.trim().split('\n').pop() || `exit code ${step.status}`;
+  const reason = /^.*error.*$/im.exec(step.stderr)?.[0].trim() ?? `exit code ${step.status}`;
   throw new PlainError(`The install step of ${directory} failed (${reason}). Run npm ci as the owner of the checkout.`);
 }
 
