@@ -1,0 +1,37 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ok, type Success } from '../platform/http/envelope';
+import { ApiData, ApiProblems } from '../platform/http/openapi.decorators';
+import { Public } from '../tenancy/auth.decorators';
+import { magicRecipientsTable } from './magic-recipients';
+import { SimulatedMessageQueryDto } from './simulated-message.query';
+import { SimulatedMessageView } from './simulated-message.view';
+import { Simulator } from './simulator';
+
+const DESCRIPTION = `The stand-ins keep the newest 10,000 messages. The recipient chooses what happens:
+
+${magicRecipientsTable()}
+
+Any other recipient is delivered. A secret that begins with \`invalid\` is refused as wrong credentials.`;
+
+@ApiTags('simulator')
+@Controller('simulator')
+export class SimulatorController {
+  constructor(private readonly simulator: Simulator) {}
+
+  @Get('messages')
+  @Public()
+  @ApiOperation({
+    operationId: 'listSimulatedMessages',
+    summary: 'List what the stand-ins received, newest first',
+    description: DESCRIPTION,
+  })
+  @ApiData(SimulatedMessageView, { description: 'Messages, newest first.', isArray: true })
+  @ApiProblems('invalid_request')
+  list(@Query() query: SimulatedMessageQueryDto): Success<SimulatedMessageView[]> {
+    const { to, provider, limit } = query;
+    return ok(
+      this.simulator.messages({ ...(to && { to }), ...(provider && { provider }), limit }).map(SimulatedMessageView.of),
+    );
+  }
+}

@@ -1,0 +1,228 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { LRUCache } from 'lru-cache';
+import type {
+  ProviderSimulator,
+  SimulatedBehaviour,
+  SimulatedLife,
+  SimulatedMessage,
+  SimulatorAnswer,
+  SimulatorOutcome,
+  SimulatorPort,
+} from '../gateway/contracts/simulator';
+import { UndiciHttpClient } from '../platform/http-client/undici-http-client';
+import type { Script } from './callback-sender';
+import { CallbackSender } from './callback-sender';
+import { behaviourFor } from './magic-recipients';
+import type { KeptMessage } from './message-ring';
+import { MessageRing } from './message-ring';
+
+const MOST_MESSAGES = 10_000;
+const MOST_BODY_BYTES = 1024 * 1024;
+const NO_PROVIDER: SimulatorAnswer = { status: 404, body: 'simulator: no such provider' };
+const NO_QUERY = new URLSearchParams();
+
+/** What happens to an accepted message. */
+const SCRIPTS: Readonly<Record<SimulatedBehaviour, Script>> = {
+  delivered: ['sent', 'delivered'],
+  undelivered: ['sent', 'undelivered'],
+  throttled: ['sent', 'delivered'],
+  hang_after_accepting: ['sent', 'delivered'],
+  malformed_body: ['sent', 'delivered'],
+  callback_before_response: ['sent', 'delivered'],
+  callbacks_out_of_order: ['delivered', 'sent'],
+  repeated_callback: ['sent', 'delivered', 'delivered', 'delivered'],
+  late_bounce: ['sent', 'delivered', 500, 'undelivered'],
+  inbound_reply: ['sent', 'delivered', 'inbound'],
+  no_callback: [],
+  invalid_recipient: [],
+  server_error: [],
+  connection_reset: [],
+};
+
+export interface SimulatorOptions {
+  /** The stand-in of a provider key; asked at every request. */
+  standIn(provider: string): ProviderSimulator | undefined;
+  /** Default 0: any free one. */
+  port?: number;
+  /** Between a message's acceptance and its first callback, milliseconds. Default 50. */
+  callbackDelayMs?: number;
+  /** Callbacks under way at once. Default 32. */
+  callbackConcurrency?: number;
+}
+
+export interface MessageFilter {
+  to?: string;
+  provider?: string;
+  limit: number;
+}
+
+/**
+ * An HTTP server on loopback that stands in for the providers' APIs, each under `/<provider key>`; `/stats` tells counts, for benchmarks. Keeps what it received, makes signed callbacks,
+ * and fails as the recipient demands. Knows nothing of Nest, so that tests and benchmarks run it too.
+ */
+export class Simulator implements SimulatorPort {
+  private readonly ring = new MessageRing(MOST_MESSAGES);
+  private readonly throttledOnce = new LRUCache<string, true>({ max: MOST_MESSAGES });
+  private readonly http: UndiciHttpClient;
+  private readonly sender: CallbackSender;
+  private readonly server = createServer(
+    { keepAliveTimeout: 60_000 },
+    (request, response) => void this.serve(request, response),
+  );
+
+  private constructor(private readonly options: SimulatorOptions) {
+    const concurrency = options.callbackConcurrency ?? 32;
+    this.http = new UndiciHttpClient({ connectionsPerOrigin: concurrency });
+    this.sender = new CallbackSender(this.http, { concurrency, delayMs: options.callbackDelayMs ?? 50 });
+  }
+
+  static async start(options: SimulatorOptions): Promise<Simulator> {
+    const simulator = new Simulator(options);
+    simulator.server.listen(options.port ?? 0, '127.0.0.1');
+    await once(simulator.server, 'listening');
+    return simulator;
+  }
+
+  /** Where a provider's API is, for its base URL. */
+  baseUrl(provider: string): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/${provider}`;
+  }
+
+  /** Kept messages, newest first. */
+  messages(filter: MessageFilter): SimulatedMessage[] {
+    const found: SimulatedMessage[] = [];
+    for (const message of this.ring.newestFirst()) {
+      if (found.length >= filter.limit) break;
+      if (filter.to !== undefined && message.to !== filter.to) continue;
+      if (filter.provider !== undefined && message.provider !== filter.provider) continue;
+      found.push(message);
+    }
+    return found;
+  }
+
+  /** Counts since the start, and the messages whose callbacks are not over. */
+  stats(): { received: number; callbacks: Readonly<CallbackSender['counts']>; unfinished: number } {
+    return { received: this.ring.total, callbacks: this.sender.counts, unfinished: this.sender.unfinished };
+  }
+
+  /** Ends at once: requests that hang are cut, callbacks that wait are not made. */
+  async close(): Promise<void> {
+    this.sender.close();
+    const closed = once(this.server, 'close');
+    this.server.close();
+    this.server.closeAllConnections();
+    await Promise.all([closed, this.http.close()]);
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  find(provider: string, externalId: string): SimulatedMessage | undefined {
+    return this.ring.find(provider, externalId);
+  }
+
+  list(provider: string): SimulatedMessage[] {
+    return this.messages({ provider, limit: MOST_MESSAGES });
+  }
+
+  play(life: SimulatedLife): SimulatorOutcome | Promise<SimulatorOutcome> {
+    const { submission } = life;
+    const behaviour = behaviourFor(submission.to, submission.provider);
+    if (behaviour === 'invalid_recipient' || behaviour === 'server_error') {
+      this.keep(life, behaviour, false);
+      return life.refused(behaviour);
+    }
+    if (behaviour === 'connection_reset') {
+      this.keep(life, behaviour, false);
+      return 'reset';
+    }
+    if (behaviour === 'throttled' && this.isFirstTry(life)) {
+      this.keep(life, behaviour, false);
+      return life.refused('throttled');
+    }
+    const message = this.keep(life, behaviour, true);
+    const script = SCRIPTS[behaviour];
+    if (behaviour === 'callback_before_response')
+      return this.sender.now(message, life, script).then(() => life.accepted());
+    if (script.length > 0) this.sender.later(message, life, script);
+    if (behaviour === 'hang_after_accepting') return 'hang';
+    const answer = life.accepted();
+    return behaviour === 'malformed_body' ? { ...answer, body: answer.body.slice(0, answer.body.length / 2) } : answer;
+  }
+
+  private keep({ submission }: SimulatedLife, behaviour: SimulatedBehaviour, accepted: boolean): KeptMessage {
+    const message = { ...submission, behaviour, accepted, receivedAt: Date.now(), callbacks: [] };
+    this.ring.add(message);
+    return message;
+  }
+
+  /** A message is known by our reference, else by its text. */
+  private isFirstTry({ submission: { provider, to, reference, body } }: SimulatedLife): boolean {
+    const key = `${provider} ${to} ${reference ?? body}`;
+    if (this.throttledOnce.has(key)) return false;
+    this.throttledOnce.set(key, true);
+    return true;
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const body = await readBody(request);
+      if (body === null) return end(response, { status: 413, headers: { connection: 'close' }, body: '' });
+      const outcome = await this.answer(request, body);
+      if (outcome === 'reset') request.socket.resetAndDestroy();
+      else if (outcome !== 'hang') end(response, outcome);
+    } catch (error) {
+      // A client that is gone needs no answer; what else goes wrong is a fault of a stand-in and must be seen.
+      if (!request.complete || response.headersSent) return;
+      end(response, { status: 500, body: `simulator: ${error instanceof Error ? error.message : 'failed'}` });
+    }
+  }
+
+  private statsAnswer(): SimulatorAnswer {
+    return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(this.stats()) };
+  }
+
+  private answer(request: IncomingMessage, body: Buffer): SimulatorOutcome | Promise<SimulatorOutcome> {
+    const url = request.url ?? '/';
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const slash = path.indexOf('/', 1);
+    const provider = slash < 0 ? path.slice(1) : path.slice(1, slash);
+    const standIn = this.options.standIn(provider);
+    if (standIn === undefined) return path === '/stats' ? this.statsAnswer() : NO_PROVIDER;
+    return standIn.handle(
+      {
+        method: request.method ?? 'GET',
+        path: slash < 0 ? '/' : path.slice(slash),
+        query: mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1)),
+        headers: request.headers,
+        body,
+      },
+      this,
+    );
+  }
+}
+
+function end(response: ServerResponse, answer: SimulatorAnswer): void {
+  response.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) });
+  response.end(answer.body);
+}
+
+/** The whole body; null when it is too long. Rejects when the client goes away. */
+function readBody(request: IncomingMessage): Promise<Buffer | null> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > MOST_BODY_BYTES) resolve(null);
+      else chunks.push(chunk);
+    });
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('close', () => void (request.complete || reject(new Error('the client went away'))));
+  });
+}
