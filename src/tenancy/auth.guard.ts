@@ -1,0 +1,151 @@
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { createHash, hash as hashOf, timingSafeEqual } from 'node:crypto';
+import type { Response } from 'express';
+import { APP_CONFIG, type AppConfig } from '../config/app-config';
+import { CLOCK, type Clock } from '../kernel/clock';
+import { Problem } from '../kernel/problem';
+import type { HttpRequest } from '../platform/http/http-request';
+import { RateLimitHeaders } from '../platform/http/rate-limit-headers';
+import type { Access, AuthenticatedRequest } from './auth.decorators';
+import { KeyDirectory, type KnownKey } from './key-directory';
+import { KeyUsage } from './key-usage';
+import type { Scope } from './principal';
+import { accessOf, assertAllGuarded } from './route-access';
+import { WrongKeyThrottle } from './wrong-key-throttle';
+
+type GuardedRequest = HttpRequest & AuthenticatedRequest;
+
+/** Longer than any key that we make; what is longer is not hashed. */
+const LONGEST_KEY = 512;
+
+/**
+ * Who may call what, for every route of the service. A route that says nothing of it stops the start. With a key that is in memory the
+ * answer comes without a promise.
+ */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  private readonly adminDigest: Buffer;
+  private readonly rateLimit: RateLimitHeaders;
+  private readonly access = new WeakMap<Function, WeakMap<Function, Access>>();
+
+  constructor(
+    private readonly keys: KeyDirectory,
+    private readonly usage: KeyUsage,
+    private readonly throttle: WrongKeyThrottle,
+    private readonly modules: ModulesContainer,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(APP_CONFIG) config: AppConfig,
+  ) {
+    this.adminDigest = createHash('sha256').update(config.adminKey).digest();
+    this.rateLimit = new RateLimitHeaders(config.rateLimit);
+  }
+
+  onModuleInit(): void {
+    assertAllGuarded(this.modules);
+  }
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const access = this.accessFor(context.getHandler(), context.getClass());
+    if (access.kind === 'public') return true;
+    const http = context.switchToHttp();
+    const request = http.getRequest<GuardedRequest>();
+    const key = presentedKey(request);
+    if (access.kind === 'admin') return this.admitOperator(request, key);
+    const hash = hashOf('sha256', key, 'hex');
+    const known = this.keys.peek(hash);
+    if (known !== undefined) return this.admit(known, access.scopes, request, http.getResponse<Response>());
+    return this.lookUp(hash, access.scopes, request, http.getResponse<Response>());
+  }
+
+  private accessFor(handler: Function, controller: Function): Access {
+    let handlers = this.access.get(controller);
+    if (handlers === undefined) this.access.set(controller, (handlers = new WeakMap()));
+    let access = handlers.get(handler);
+    if (access === undefined) {
+      access = accessOf(handler, controller);
+      if (access === undefined) throw new Error(`${controller.name}.${handler.name} says nothing of who may call it`);
+      handlers.set(handler, access);
+    }
+    return access;
+  }
+
+  private admitOperator(request: GuardedRequest, key: string): boolean {
+    // Digests have one length, so the comparison tells nothing of the key's.
+    if (timingSafeEqual(createHash('sha256').update(key).digest(), this.adminDigest)) return true;
+    this.holdUp(request);
+    this.throttle.wrong(request.socket.remoteAddress);
+    throw unauthorized("This needs the operator's key.");
+  }
+
+  private async lookUp(
+    hash: string,
+    scopes: readonly Scope[],
+    request: GuardedRequest,
+    response: Response,
+  ): Promise<boolean> {
+    if (!this.keys.isFamiliar(hash)) this.holdUp(request);
+    const known = await this.keys.find(hash);
+    if (known === undefined) {
+      this.throttle.wrong(request.socket.remoteAddress);
+      throw unauthorized('There is no such API key.');
+    }
+    return this.admit(known, scopes, request, response);
+  }
+
+  private admit(known: KnownKey, scopes: readonly Scope[], request: GuardedRequest, response: Response): boolean {
+    const { principal } = known;
+    request.clientId = principal.clientId;
+    if (known.expiresAt <= this.clock.now()) throw unauthorized('This API key has expired.');
+    if (known.bucket !== undefined) this.takeToken(known.bucket, response);
+    if (known.tenantStatus !== 'active') {
+      throw new Problem('forbidden', 'This tenant is suspended. Ask the operator.');
+    }
+    for (const scope of scopes) {
+      if (!principal.scopes.includes(scope)) {
+        throw new Problem('forbidden', `This API key does not have the scope ${scope}.`);
+      }
+    }
+    this.usage.note(principal.keyId);
+    request.principal = principal;
+    return true;
+  }
+
+  private takeToken(bucket: NonNullable<KnownKey['bucket']>, response: Response): void {
+    const taken = bucket.take();
+    const remaining = bucket.available();
+    this.rateLimit.set(response, remaining, remaining >= bucket.rate ? 0 : 1000);
+    if (!taken) throw rateLimited('This API key makes too many requests.', bucket.waitMs());
+  }
+
+  private holdUp(request: GuardedRequest): void {
+    const waitMs = this.throttle.waitMs(request.socket.remoteAddress);
+    if (waitMs > 0) throw rateLimited('Too many wrong keys came from this address.', waitMs);
+  }
+}
+
+/** @throws Problem when there is none, or two that differ */
+function presentedKey(request: HttpRequest): string {
+  const { authorization, 'x-api-key': header } = request.headers;
+  let key: string | undefined;
+  if (authorization !== undefined) {
+    if (!/^bearer /i.test(authorization)) throw unauthorized('The Authorization header must be `Bearer <key>`.');
+    key = authorization.slice(7).trim();
+  }
+  if (typeof header === 'string') {
+    if (key !== undefined && key !== header) throw unauthorized('Authorization and X-API-Key name different keys.');
+    key = header;
+  }
+  if (!key) throw unauthorized('An API key is needed: `Authorization: Bearer <key>`.');
+  if (key.length > LONGEST_KEY) throw unauthorized('There is no such API key.');
+  return key;
+}
+
+function unauthorized(detail: string): Problem {
+  return new Problem('unauthorized', detail, { headers: { 'WWW-Authenticate': 'Bearer' } });
+}
+
+function rateLimited(detail: string, waitMs: number): Problem {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+  return new Problem('rate_limited', detail, { headers: { 'Retry-After': String(seconds) } });
+}

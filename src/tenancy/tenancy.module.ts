@@ -1,0 +1,36 @@
+import { Global, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ApiKeyEntity } from './api-key.entity';
+import { ApiKeysController } from './api-keys.controller';
+import { ApiKeysService } from './api-keys.service';
+import { AuthGuard } from './auth.guard';
+import { KeyDirectory } from './key-directory';
+import { KeyUsage } from './key-usage';
+import { TenantDirectory } from './tenant-directory';
+import { TenantEntity } from './tenant.entity';
+import { TenantsController } from './tenants.controller';
+import { TenantService } from './tenant.service';
+import { WrongKeyThrottle } from './wrong-key-throttle';
+
+/**
+ * Decides who calls: which tenant, with which scopes, how often. Owns tenants, their API keys and the guard in front of every route.
+ * Must not know what a message or a provider is.
+ */
+@Global()
+@Module({
+  imports: [TypeOrmModule.forFeature([TenantEntity, ApiKeyEntity])],
+  controllers: [TenantsController, ApiKeysController],
+  providers: [
+    ApiKeysService,
+    KeyDirectory,
+    KeyUsage,
+    TenantDirectory,
+    TenantService,
+    WrongKeyThrottle,
+    AuthGuard,
+    { provide: APP_GUARD, useExisting: AuthGuard },
+  ],
+  exports: [TenantDirectory, TenantService, ApiKeysService],
+})
+export class TenancyModule {}

@@ -1,0 +1,49 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+export const TENANT_STATUSES = ['active', 'suspended'] as const;
+export type TenantStatus = (typeof TENANT_STATUSES)[number];
+
+/** Most messages that a tenant may send in a period; a period without a figure has no limit. */
+export interface TenantQuotas {
+  daily?: number;
+  monthly?: number;
+}
+
+@Entity({ name: 'tenants' })
+export class TenantEntity {
+  @PrimaryColumn({ name: 'client_id', type: 'text' })
+  clientId: string;
+
+  @Column({ type: 'text' })
+  name: string;
+
+  @Column({ type: 'text' })
+  slug: string;
+
+  @Column({ type: 'text' })
+  status: TenantStatus;
+
+  @Column({ type: 'jsonb' })
+  quotas: TenantQuotas;
+
+  @Column({ name: 'allowed_secret_refs', type: 'text', array: true })
+  allowedSecretRefs: string[];
+
+  /** Sealed; see `signingSecretContext`. */
+  @Column({ name: 'webhook_signing_secret', type: 'text' })
+  webhookSigningSecret: string;
+
+  @Column({ type: 'jsonb' })
+  settings: Record<string, unknown>;
+
+  @Column({ name: 'created_at', type: 'timestamptz' })
+  createdAt: Date;
+
+  @Column({ name: 'updated_at', type: 'timestamptz' })
+  updatedAt: Date;
+}
+
+/** Where a sealed signing secret belongs, for `SecretBox`. */
+export function signingSecretContext(clientId: string): string {
+  return `tenants.webhook_signing_secret:${clientId}`;
+}
