@@ -25,7 +25,7 @@ const filesUnder = (folder, suffix) =>
         .map((entry) => join(entry.parentPath, entry.name))
     : [];
 
-const isCompiled = (file) => !file.endsWith('.spec.ts') && !file.endsWith('.d.ts');
+const isCompiled = (file) => !/[.-]spec[.]ts$|[.]d[.]ts$/.test(file);
 
 /** Changes when, and only when, a build would come out differently. */
 function fingerprint() {
