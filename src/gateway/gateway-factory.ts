@@ -1,6 +1,5 @@
 import type { AppConfig } from '../config/app-config';
 import type { Channel } from '../kernel/channel';
-import type { HttpClient } from '../platform/http-client/http-client';
 import type { Gateway } from './contracts/gateway';
 import type { GatewayDeps, ProviderDefinition } from './contracts/provider-definition';
 import type { ProviderRegistry } from './provider-registry';
@@ -17,8 +16,8 @@ export class GatewayFactory {
 
   constructor(
     private readonly registry: ProviderRegistry,
-    private readonly http: HttpClient,
-    private readonly config: Pick<AppConfig, 'baseUrls'>,
+    private readonly common: Omit<GatewayDeps, 'baseUrl'>,
+    private readonly overrides: AppConfig['baseUrls'],
     private readonly simulator: SimulatorAddress,
   ) {}
 
@@ -42,7 +41,7 @@ export class GatewayFactory {
 
   /** Where a provider's API is: the operator's override, else the simulator's stand-in, else the provider itself. */
   baseUrlOf(definition: ProviderDefinition): string {
-    const overrides: Readonly<Record<string, string | undefined>> = this.config.baseUrls;
+    const overrides: Readonly<Record<string, string | undefined>> = this.overrides;
     return overrides[definition.baseUrl.env] ?? this.simulator.url(definition.key) ?? definition.baseUrl.default;
   }
 
@@ -55,7 +54,7 @@ export class GatewayFactory {
     const baseUrl = (): string => this.baseUrlOf(definition);
     let known: string | undefined;
     return {
-      http: this.http,
+      ...this.common,
       // A getter: the simulator's address is not known while modules are made. Read once, then kept.
       get baseUrl() {
         return (known ??= baseUrl());

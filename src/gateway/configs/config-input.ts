@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FieldError } from '../../kernel/problem';
 import { invalidFields } from '../../platform/http/validation';
 import type { CredentialField, ProviderDefinition } from '../contracts/provider-definition';
+import { jsonSchema, type ApiSchema } from './json-schema';
 import { fieldError, schemaErrors } from './schema-errors';
 
 const LONGEST_SECRET = 16_384;
@@ -194,7 +195,7 @@ function changesOf(
 }
 
 /** JSON Schema of the body that makes a config, for OpenAPI. */
-export function newConfigSchema(definition: ProviderDefinition): object {
+export function newConfigSchema(definition: ProviderDefinition): ApiSchema {
   return jsonSchema(
     z.strictObject({
       ...COMMON,
@@ -207,7 +208,7 @@ export function newConfigSchema(definition: ProviderDefinition): object {
 }
 
 /** JSON Schema of the body that changes a config, for OpenAPI. */
-export function configChangesSchema(definition: ProviderDefinition): object {
+export function configChangesSchema(definition: ProviderDefinition): ApiSchema {
   const settings = Object.fromEntries(
     Object.entries(definition.settings.partial().shape).map(([name, schema]) => [
       name,
@@ -227,13 +228,8 @@ function describeCredentials(definition: ProviderDefinition, use: 'create' | 'ch
 }
 
 /** JSON Schema of a config's own settings as they are shown. */
-export function settingsSchema(definition: ProviderDefinition): object {
+export function settingsSchema(definition: ProviderDefinition): ApiSchema {
   return jsonSchema(definition.settings, 'output');
-}
-
-function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): object {
-  // OpenAPI 3.0 knows neither `$schema` nor examples as a list, and zod writes `examples` as we gave them.
-  return z.toJSONSchema(schema, { io, target: 'openapi-3.0', unrepresentable: 'any' }) as object;
 }
 
 /** A 400 about a reference that may not be used. */

@@ -9,7 +9,7 @@ import type { ProviderRegistry } from '../provider-registry';
 import type { ConfigCredentials } from './config-credentials';
 import { toProviderConfig, type ConfigDirectory } from './config-directory';
 import { readConfigChanges, readNewConfig } from './config-input';
-import { leaveError, type ConfigLifeCycle } from './config-life-cycle';
+import { leaveError, type ConfigLifecycle } from './config-lifecycle';
 import { callbackTokenContext, UnresolvedCredential, type ConfigSecrets } from './config-secrets';
 import { LIFE_CYCLE, type ConfigAction, type ConfigStatus, type ProviderConfig } from './provider-config';
 import { insertConfig, ProviderConfigEntity, updateConfig } from './provider-config.entity';
@@ -32,7 +32,7 @@ export interface ConfigServiceDeps {
   directory: ConfigDirectory;
   credentials: ConfigCredentials;
   secrets: ConfigSecrets;
-  lifeCycle: ConfigLifeCycle;
+  lifecycle: ConfigLifecycle;
   box: SecretBox;
   clock: Clock;
 }
@@ -167,7 +167,7 @@ export class ConfigService {
       leaveError(row, to, now);
       if (to === 'active') row.activatedAt ??= now;
       await updateConfig(tx, row);
-      if (leftError) await this.deps.lifeCycle.tellLeftError(tx, row);
+      if (leftError) await this.deps.lifecycle.tellLeftError(tx, row);
       return row;
     });
   }
@@ -220,7 +220,7 @@ export class ConfigService {
       return changed;
     });
     this.deps.directory.forget(clientId);
-    this.deps.lifeCycle.committed(clientId);
+    this.deps.lifecycle.committed(clientId);
     return toProviderConfig(row, this.deps.registry)!;
   }
 }

@@ -10,7 +10,7 @@ export interface ConfigFault {
   code: string;
   message: string;
   /** The provider's own code. */
-  provider_code?: string;
+  providerCode?: string;
 }
 
 /** One tenant's account at one provider. Immutable: a change makes a new one. Holds references to secrets, never a secret. */

@@ -12,7 +12,7 @@ export const CONFIG_ALERT = 'config_error';
  * The steps of a config's life that the service takes by itself: `active → error` when its credentials fail, `error → active` when they
  * work again. Each step is one transition however many attempts report it, and its events are written with it.
  */
-export class ConfigLifeCycle {
+export class ConfigLifecycle {
   constructor(
     private readonly database: Database,
     private readonly events: EventStore,
@@ -125,8 +125,13 @@ function configEvent(config: ProviderConfigEntity): object {
     channel: config.channel,
     display_name: config.displayName,
     status: config.status,
-    error: config.status === 'error' ? config.lastError : null,
+    error: config.status === 'error' && config.lastError ? faultView(config.lastError) : null,
   };
+}
+
+/** As it is shown. */
+export function faultView(fault: ConfigFault): { code: string; message: string; provider_code: string | null } {
+  return { code: fault.code, message: fault.message, provider_code: fault.providerCode ?? null };
 }
 
 function alertEvent(config: ProviderConfigEntity, fault: ConfigFault | null): object {

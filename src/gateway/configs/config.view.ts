@@ -1,0 +1,277 @@
+import type { Type } from '@nestjs/common';
+import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
+import { IsDateString, IsIn, IsOptional } from 'class-validator';
+import type { Channel } from '../../kernel/channel';
+import { PageQueryDto } from '../../platform/http/cursor';
+import type { CallbackKind } from '../contracts/gateway';
+import type { ProviderDefinition } from '../contracts/provider-definition';
+import { settingsSchema } from './config-input';
+import { faultView } from './config-lifecycle';
+import type { ConfigUsage } from './config-usage';
+import { CONFIG_STATUSES, type ConfigStatus, type ProviderConfig } from './provider-config';
+
+const ID = 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8';
+const TIME = '2026-01-15T09:30:00.000Z';
+
+/** The parameters of a list of configs. */
+export class ListConfigsQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({
+    description: 'Only configs in this state. Without it: all but the decommissioned.',
+    enum: CONFIG_STATUSES,
+    enumName: 'ConfigStatus',
+    example: 'active',
+  })
+  @IsOptional()
+  @IsIn(CONFIG_STATUSES)
+  status?: ConfigStatus;
+}
+
+/** The period of a config's usage. */
+export class ConfigUsageQueryDto {
+  @ApiPropertyOptional({
+    description: 'From when messages count. Default: 30 days before `to`.',
+    format: 'date-time',
+    example: '2026-01-01T00:00:00Z',
+  })
+  @IsOptional()
+  @IsDateString({ strict: true })
+  from?: string;
+
+  @ApiPropertyOptional({
+    description: 'Until when. Default: now.',
+    format: 'date-time',
+    example: '2026-02-01T00:00:00Z',
+  })
+  @IsOptional()
+  @IsDateString({ strict: true })
+  to?: string;
+}
+
+/** Money of one currency. */
+export class CostView {
+  @ApiProperty({ description: 'ISO 4217.', example: 'EUR' })
+  currency: string;
+
+  @ApiProperty({ description: 'A decimal, exact.', example: '12.3450' })
+  amount: string;
+}
+
+/** What a config has sent. */
+export class ConfigUsageView {
+  @ApiProperty({ description: 'Messages that the provider took.', type: 'integer', example: 1200 })
+  sends: number;
+
+  @ApiProperty({ description: 'Of those, delivered.', type: 'integer', example: 1170 })
+  delivered: number;
+
+  @ApiProperty({ description: 'Of those, failed or undelivered.', type: 'integer', example: 18 })
+  failed: number;
+
+  @ApiProperty({
+    description: 'delivered / sends, 0 to 1; null without sends.',
+    nullable: true,
+    type: 'number',
+    example: 0.975,
+  })
+  delivery_rate: number | null;
+
+  @ApiProperty({
+    description: 'failed / sends, 0 to 1; null without sends.',
+    nullable: true,
+    type: 'number',
+    example: 0.015,
+  })
+  error_rate: number | null;
+
+  @ApiProperty({ description: 'Parts, for channels that have them.', type: 'integer', example: 1412 })
+  segments: number;
+
+  @ApiProperty({ description: 'What the provider asked, as far as it said.', type: [CostView] })
+  cost: CostView[];
+
+  static of(usage: ConfigUsage): ConfigUsageView {
+    const share = (part: number): number | null =>
+      usage.sends === 0 ? null : Math.round((part / usage.sends) * 10_000) / 10_000;
+    return {
+      sends: usage.sends,
+      delivered: usage.delivered,
+      failed: usage.failed,
+      delivery_rate: share(usage.delivered),
+      error_rate: share(usage.failed),
+      segments: usage.segments,
+      cost: usage.cost,
+    };
+  }
+}
+
+/** Why a config is, or was last, in `error`. */
+export class ConfigErrorView {
+  @ApiProperty({ description: 'Stable machine word.', example: 'bad_credentials' })
+  code: string;
+
+  @ApiProperty({ description: 'The same for people.', example: 'Authenticate' })
+  message: string;
+
+  @ApiProperty({ description: "The provider's own code.", type: 'string', nullable: true, example: '20003' })
+  provider_code: string | null;
+}
+
+/** What a health check found. */
+export class ConfigTestView {
+  @ApiProperty({ description: 'The provider answers, and knows the account.', example: true })
+  healthy: boolean;
+
+  @ApiProperty({ description: 'How long it took to answer, in milliseconds.', type: 'integer', example: 84 })
+  latency_ms: number;
+
+  @ApiProperty({ description: 'When it was asked.', format: 'date-time', example: TIME })
+  checked_at: string;
+
+  @ApiPropertyOptional({
+    description: 'What is wrong, when it is not healthy.',
+    example: 'Twilio refuses the credentials',
+  })
+  error?: string;
+
+  @ApiPropertyOptional({
+    description: '`config`: the account is at fault; `transient`: the provider could not be asked.',
+    enum: ['config', 'transient'],
+    example: 'config',
+  })
+  error_class?: 'config' | 'transient';
+
+  @ApiProperty({
+    description: 'State of the config after the test.',
+    enum: CONFIG_STATUSES,
+    enumName: 'ConfigStatus',
+    example: 'active',
+  })
+  status: ConfigStatus;
+}
+
+/** What every config shows; each provider's view adds its own settings. */
+export class ConfigView {
+  @ApiProperty({ description: 'Id of the config.', example: ID })
+  id: string;
+
+  @ApiProperty({ description: 'Key of the provider.', example: 'twilio' })
+  provider: string;
+
+  @ApiProperty({ description: 'The channel that it serves.', example: 'sms' })
+  channel: Channel;
+
+  @ApiProperty({ description: 'Your own name for this account.', example: 'Sweden, marketing' })
+  display_name: string;
+
+  @ApiProperty({
+    description: 'Only an `active` config sends.',
+    enum: CONFIG_STATUSES,
+    enumName: 'ConfigStatus',
+    example: 'active',
+  })
+  status: ConfigStatus;
+
+  @ApiProperty({
+    description: "Most requests a second; null: the provider's default.",
+    type: 'number',
+    nullable: true,
+    example: 10,
+  })
+  max_per_second: number | null;
+
+  @ApiProperty({ description: 'Grows with each change.', type: 'integer', example: 1 })
+  version: number;
+
+  @ApiProperty({ description: 'The last 30 days.', type: ConfigUsageView })
+  usage: ConfigUsageView;
+
+  @ApiProperty({
+    description:
+      'Where the provider reports, by kind; for its console, where one has to enter them. Kinds that need a token are left out.',
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { status: `https://unimsg.example.com/webhook/twilio/status/${ID}` },
+  })
+  callback_urls: Partial<Record<CallbackKind, string>>;
+
+  @ApiPropertyOptional({ description: 'Why it is, or was last, in `error`.', type: ConfigErrorView })
+  last_error?: ConfigErrorView;
+
+  @ApiProperty({ description: 'When it was made.', format: 'date-time', example: TIME })
+  created_at: string;
+
+  @ApiProperty({ description: 'When it was changed last.', format: 'date-time', example: TIME })
+  updated_at: string;
+
+  @ApiProperty({
+    description: 'When it was first active.',
+    type: 'string',
+    format: 'date-time',
+    nullable: true,
+    example: TIME,
+  })
+  activated_at: string | null;
+
+  /** By field name for plain values, `<field>_ref` for secrets. */
+  credentials: Readonly<Record<string, string>>;
+
+  static of(
+    config: ProviderConfig,
+    usage: ConfigUsage,
+    callbackUrls: Partial<Record<CallbackKind, string>>,
+  ): ConfigView {
+    return {
+      // First, so that no setting can hide what every config shows.
+      ...config.settings,
+      id: config.id,
+      provider: config.provider,
+      channel: config.channel,
+      display_name: config.displayName,
+      status: config.status,
+      credentials: config.credentials,
+      max_per_second: config.maxPerSecond,
+      version: config.version,
+      usage: ConfigUsageView.of(usage),
+      callback_urls: callbackUrls,
+      ...(config.lastError && { last_error: faultView(config.lastError) }),
+      created_at: config.createdAt.toISOString(),
+      updated_at: config.updatedAt.toISOString(),
+      activated_at: config.activatedAt?.toISOString() ?? null,
+    };
+  }
+}
+
+/** The documented view of one provider's configs: the common fields, its credentials as they are shown, and its settings. */
+export function configViewOf(definition: ProviderDefinition): Type<ConfigView> {
+  const name = pascal(definition.key);
+  class Credentials {}
+  Object.defineProperty(Credentials, 'name', { value: `${name}ConfigCredentials` });
+  for (const [field, about] of Object.entries(definition.credentials)) {
+    const shown = about.secret ? `${field}_ref` : field;
+    const description = about.secret ? `Where the secret is kept. ${about.description}` : about.description;
+    const example = about.secret ? 'db:sec_01kaqz9yq8e5v6m3c2n1b0a9s8' : about.example;
+    declare(Credentials, shown, { type: 'string', description, example, required: about.required });
+  }
+  class View extends ConfigView {}
+  Object.defineProperty(View, 'name', { value: `${name}Config` });
+  declare(View, 'credentials', { type: Credentials, description: 'The account; never a secret.', required: true });
+  const schema = settingsSchema(definition);
+  for (const [field, property] of Object.entries(schema.properties ?? {})) {
+    declare(View, field, {
+      ...(property as object),
+      required: schema.required?.includes(field) ?? false,
+    } as ApiPropertyOptions);
+  }
+  return View;
+}
+
+function declare(view: Function, field: string, options: ApiPropertyOptions): void {
+  // Without a type the decorator looks for one in the metadata of a property that no source declares.
+  Reflect.defineMetadata('design:type', Object, view.prototype as object, field);
+  ApiProperty(options)(view.prototype as object, field);
+}
+
+/** `twilio_whatsapp` → `TwilioWhatsapp`. */
+export function pascal(key: string): string {
+  return key.replace(/(?:^|[_-])([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

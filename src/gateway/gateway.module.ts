@@ -1,0 +1,277 @@
+import { Global, Inject, Module, type DynamicModule, type OnApplicationShutdown, type Provider } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { Redis } from 'ioredis';
+import { APP_CONFIG, type AppConfig } from '../config/app-config';
+import { PublicUrl } from '../config/public-url';
+import { SecretEnvironment } from '../config/secret-environment';
+import { CLOCK, type Clock } from '../kernel/clock';
+import { LOGGER, type Logger } from '../kernel/logger';
+import { ChangeFeed } from '../platform/database/change-feed';
+import { Database } from '../platform/database/database';
+import { EventStore } from '../platform/events/event-store';
+import { HTTP_CLIENT, type HttpClient } from '../platform/http-client/http-client';
+import { HttpClientModule } from '../platform/http-client/http-client.module';
+import { SecretBox } from '../platform/secrets/secret-box';
+import { TenantDirectory } from '../tenancy/tenant-directory';
+import { ConfigCredentials } from './configs/config-credentials';
+import { configControllers } from './configs/config.controller';
+import { ConfigDirectory } from './configs/config-directory';
+import { ConfigLifecycle } from './configs/config-lifecycle';
+import { ConfigPresenter } from './configs/config.presenter';
+import { ConfigSecrets } from './configs/config-secrets';
+import { ConfigService } from './configs/config.service';
+import { ConfigUsageReader } from './configs/config-usage';
+import { ProviderConfigEntity } from './configs/provider-config.entity';
+import { SecretEntity } from './configs/secret.entity';
+import { SecretResolver } from './configs/secret-resolver';
+import { DatabaseSecrets, EnvironmentSecrets, FileSecrets } from './configs/secret-sources';
+import type { ProviderDefinition } from './contracts/provider-definition';
+import { GatewayCalls } from './gateway-calls';
+import { GatewayFactory, gatewayToken } from './gateway-factory';
+import { ConfigProber } from './health/config-prober';
+import { GatewayHealth } from './health/gateway-health';
+import { GatewayStates } from './health/gateway-states';
+import { CircuitBreakers } from './limits/circuit-breakers';
+import { GatewayRates, LocalRates } from './limits/gateway-rates';
+import { SharedRates } from './limits/shared-rates';
+import { ProviderRegistry } from './provider-registry';
+import { Router } from './router';
+import { GatewayRoutesEntity } from './routing/gateway-routes.entity';
+import { GatewaysController } from './routing/gateways.controller';
+import { RoutesService } from './routing/routes.service';
+import { SimulatorAddress } from './simulator-address';
+
+/** DI token of the connection that shared rate limits use; undefined without `REDIS_URL`. */
+export const RATES_REDIS = Symbol('RatesRedis');
+
+const REGISTRY: Provider[] = [
+  ProviderRegistry,
+  {
+    provide: SimulatorAddress,
+    inject: [APP_CONFIG],
+    useFactory: (config: AppConfig) => new SimulatorAddress(config.simulator),
+  },
+  {
+    provide: GatewayFactory,
+    inject: [ProviderRegistry, HTTP_CLIENT, APP_CONFIG, SimulatorAddress, CLOCK],
+    useFactory: (
+      registry: ProviderRegistry,
+      http: HttpClient,
+      config: AppConfig,
+      simulator: SimulatorAddress,
+      clock: Clock,
+    ) => new GatewayFactory(registry, { http, clock }, config.baseUrls, simulator),
+  },
+];
+
+const CONFIGS: Provider[] = [
+  { provide: SecretEnvironment, useFactory: () => SecretEnvironment.ofProcess() },
+  {
+    provide: SecretResolver,
+    inject: [Database, SecretBox, SecretEnvironment, APP_CONFIG, TenantDirectory],
+    useFactory: (
+      database: Database,
+      box: SecretBox,
+      environment: SecretEnvironment,
+      config: AppConfig,
+      tenants: TenantDirectory,
+    ) =>
+      new SecretResolver(
+        [new EnvironmentSecrets(environment), new FileSecrets(config.secretsDir), new DatabaseSecrets(database, box)],
+        tenants,
+      ),
+  },
+  {
+    provide: ConfigSecrets,
+    inject: [ProviderRegistry, SecretResolver, SecretBox],
+    useFactory: (registry: ProviderRegistry, resolver: SecretResolver, box: SecretBox) =>
+      new ConfigSecrets(registry, resolver, box),
+  },
+  {
+    provide: ConfigCredentials,
+    inject: [SecretResolver, ConfigSecrets, SecretBox],
+    useFactory: (resolver: SecretResolver, secrets: ConfigSecrets, box: SecretBox) =>
+      new ConfigCredentials(resolver, secrets, box),
+  },
+  {
+    provide: ConfigDirectory,
+    inject: [Database, ProviderRegistry, ConfigSecrets, ChangeFeed],
+    useFactory: (database: Database, registry: ProviderRegistry, secrets: ConfigSecrets, feed: ChangeFeed) =>
+      new ConfigDirectory(database, registry, secrets, feed),
+  },
+  {
+    provide: ConfigLifecycle,
+    inject: [Database, EventStore, ConfigDirectory, CLOCK],
+    useFactory: (database: Database, events: EventStore, directory: ConfigDirectory, clock: Clock) =>
+      new ConfigLifecycle(database, events, directory, clock),
+  },
+  {
+    provide: ConfigService,
+    inject: [
+      Database,
+      ProviderRegistry,
+      ConfigDirectory,
+      ConfigCredentials,
+      ConfigSecrets,
+      ConfigLifecycle,
+      SecretBox,
+      CLOCK,
+    ],
+    useFactory: (
+      database: Database,
+      registry: ProviderRegistry,
+      directory: ConfigDirectory,
+      credentials: ConfigCredentials,
+      secrets: ConfigSecrets,
+      lifecycle: ConfigLifecycle,
+      box: SecretBox,
+      clock: Clock,
+    ) => new ConfigService({ database, registry, directory, credentials, secrets, lifecycle, box, clock }),
+  },
+  {
+    provide: ConfigUsageReader,
+    inject: [Database],
+    useFactory: (database: Database) => new ConfigUsageReader(database),
+  },
+  {
+    provide: ConfigPresenter,
+    inject: [ProviderRegistry, ConfigUsageReader, GatewayHealth, ConfigLifecycle, PublicUrl, CLOCK],
+    useFactory: (
+      registry: ProviderRegistry,
+      usage: ConfigUsageReader,
+      health: GatewayHealth,
+      lifecycle: ConfigLifecycle,
+      publicUrl: PublicUrl,
+      clock: Clock,
+    ) => new ConfigPresenter({ registry, usage, health, lifecycle, publicUrl, clock }),
+  },
+];
+
+const CALLS: Provider[] = [
+  {
+    provide: CircuitBreakers,
+    inject: [CLOCK],
+    useFactory: (clock: Clock) => new CircuitBreakers(clock),
+  },
+  {
+    provide: RATES_REDIS,
+    inject: [APP_CONFIG, LOGGER],
+    useFactory: (config: AppConfig, logger: Logger) => config.redisUrl && connectRedis(config.redisUrl, logger),
+  },
+  {
+    provide: GatewayRates,
+    inject: [RATES_REDIS, CLOCK, LOGGER],
+    useFactory: (redis: Redis | undefined, clock: Clock, logger: Logger) =>
+      redis ? new SharedRates(redis, clock, logger) : new LocalRates(clock),
+  },
+  {
+    provide: GatewayCalls,
+    inject: [ProviderRegistry, ConfigSecrets, PublicUrl],
+    useFactory: (registry: ProviderRegistry, secrets: ConfigSecrets, publicUrl: PublicUrl) =>
+      new GatewayCalls(registry, secrets, publicUrl),
+  },
+  {
+    provide: Router,
+    inject: [ConfigDirectory, CircuitBreakers],
+    useFactory: (directory: ConfigDirectory, circuits: CircuitBreakers) => new Router(directory, circuits),
+  },
+  {
+    provide: RoutesService,
+    inject: [Database, ProviderRegistry, ConfigDirectory, CLOCK],
+    useFactory: (database: Database, registry: ProviderRegistry, directory: ConfigDirectory, clock: Clock) =>
+      new RoutesService(database, registry, directory, clock),
+  },
+];
+
+const HEALTH: Provider[] = [
+  {
+    provide: GatewayHealth,
+    inject: [GatewayFactory, GatewayCalls, CLOCK],
+    useFactory: (gateways: GatewayFactory, calls: GatewayCalls, clock: Clock) =>
+      new GatewayHealth(gateways, calls, clock),
+  },
+  {
+    provide: GatewayStates,
+    inject: [Database, CircuitBreakers, GatewayRates, CLOCK, LOGGER],
+    useFactory: (database: Database, circuits: CircuitBreakers, rates: GatewayRates, clock: Clock, logger: Logger) =>
+      new GatewayStates(database, circuits, rates, clock, logger),
+  },
+  {
+    provide: ConfigProber,
+    inject: [Database, ConfigDirectory, GatewayHealth, ConfigLifecycle, ChangeFeed, CLOCK, LOGGER, APP_CONFIG],
+    useFactory: (
+      database: Database,
+      directory: ConfigDirectory,
+      health: GatewayHealth,
+      lifecycle: ConfigLifecycle,
+      feed: ChangeFeed,
+      clock: Clock,
+      logger: Logger,
+      config: AppConfig,
+    ) => new ConfigProber({ database, directory, health, lifecycle, feed, clock, logger }, config.configProbeSeconds),
+  },
+];
+
+/**
+ * Decides which provider account a message may take, and how it is called: configs and their life cycle, sealed credentials, routes,
+ * circuits and rates. Owns the tables of configs, secrets and routes. Must not know messages' states, nor what any one provider does.
+ */
+@Global()
+@Module({
+  imports: [HttpClientModule, TypeOrmModule.forFeature([ProviderConfigEntity, SecretEntity, GatewayRoutesEntity])],
+  controllers: [GatewaysController],
+  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...HEALTH],
+  exports: [
+    ProviderRegistry,
+    SimulatorAddress,
+    GatewayFactory,
+    ConfigDirectory,
+    ConfigLifecycle,
+    ConfigService,
+    ConfigPresenter,
+    RoutesService,
+    CircuitBreakers,
+    GatewayRates,
+    GatewayCalls,
+    Router,
+    GatewayStates,
+    ConfigProber,
+  ],
+})
+export class GatewayModule implements OnApplicationShutdown {
+  constructor(@Inject(RATES_REDIS) private readonly redis: Redis | undefined) {}
+
+  /** Registers a channel's providers: their DI tokens, and their config routes. */
+  static forProviders(definitions: readonly ProviderDefinition[]): DynamicModule {
+    const tokens = definitions.map((definition) => ({
+      provide: gatewayToken(definition.channel, definition.key),
+      inject: [ProviderRegistry, GatewayFactory],
+      useFactory: (registry: ProviderRegistry, gateways: GatewayFactory) => {
+        registry.register(definition);
+        return gateways.create(definition.channel, definition.key);
+      },
+    }));
+    return {
+      module: GatewayProvidersModule,
+      imports: [GatewayModule],
+      controllers: definitions.flatMap(configControllers),
+      providers: tokens,
+      exports: tokens.map((token) => token.provide),
+    };
+  }
+
+  onApplicationShutdown(): void {
+    this.redis?.disconnect();
+  }
+}
+
+/** The providers of one channel, as `GatewayModule.forProviders` makes it. */
+@Module({})
+class GatewayProvidersModule {}
+
+function connectRedis(url: string, logger: Logger): Redis {
+  // Commands fail at once while Redis is away: limits are then kept by each process alone.
+  const redis = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 0, connectionName: 'unimsg-rates' });
+  redis.on('error', (error) => logger.debug({ err: error }, 'redis connection of rate limits failed'));
+  return redis;
+}

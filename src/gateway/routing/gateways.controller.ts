@@ -1,0 +1,113 @@
+import { Body, Controller, Get, HttpCode, Post, Put } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Problem } from '../../kernel/problem';
+import { ok, type Success } from '../../platform/http/envelope';
+import { ApiData, ApiProblems } from '../../platform/http/openapi.decorators';
+import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
+import type { Principal } from '../../tenancy/principal';
+import { jsonSchema } from '../configs/json-schema';
+import { ConfigDirectory } from '../configs/config-directory';
+import { GatewayHealth } from '../health/gateway-health';
+import { GatewayStates } from '../health/gateway-states';
+import { Router } from '../router';
+import { GatewayHealthView, GatewaysView, PreviewDto, PreviewView } from './gateways.dto';
+import { routesDocumentSchema } from './routes.schema';
+import { RoutesService } from './routes.service';
+
+const E164 = /^\+[1-9]\d{6,14}$/;
+
+@ApiTags('gateways')
+@Controller('v1/gateways')
+export class GatewaysController {
+  constructor(
+    private readonly routes: RoutesService,
+    private readonly router: Router,
+    private readonly directory: ConfigDirectory,
+    private readonly health: GatewayHealth,
+    private readonly states: GatewayStates,
+  ) {}
+
+  @Get()
+  @Scopes('configs:read')
+  @ApiOperation({ operationId: 'getGateways', summary: 'Read how messages find their gateway' })
+  @ApiData(GatewaysView, { description: 'The document.' })
+  @ApiProblems()
+  async get(@CurrentTenant() tenant: Principal): Promise<Success<GatewaysView>> {
+    return ok({ client_id: tenant.clientId, gateways: await this.routes.get(tenant.clientId) });
+  }
+
+  @Put()
+  @Scopes('configs:write')
+  @ApiOperation({
+    operationId: 'replaceGateways',
+    summary: 'Replace how messages find their gateway',
+    description:
+      'The whole document. A target is a provider key or an alias (your active config of that provider, the oldest when there are several) or a `cfg_…`; each must have an active config.',
+  })
+  @ApiBody({ schema: jsonSchema(routesDocumentSchema, 'input'), required: true })
+  @ApiData(GatewaysView, { description: 'The document as it is now.' })
+  @ApiProblems('invalid_request')
+  async replace(
+    @CurrentTenant() tenant: Principal,
+    @Body() body: Record<string, unknown> | undefined,
+  ): Promise<Success<GatewaysView>> {
+    return ok({ client_id: tenant.clientId, gateways: await this.routes.replace(tenant.clientId, body ?? {}) });
+  }
+
+  @Post('preview')
+  @HttpCode(200)
+  @Scopes('configs:read')
+  @ApiOperation({ operationId: 'previewGateways', summary: 'Which gateways a message would take, and why' })
+  @ApiBody({ type: PreviewDto })
+  @ApiData(PreviewView, { description: 'The route of such a message at the moment.' })
+  @ApiProblems('invalid_request')
+  async preview(@CurrentTenant() tenant: Principal, @Body() body: PreviewDto): Promise<Success<PreviewView>> {
+    if ((body.channel === 'sms' || body.channel === 'whatsapp') && !E164.test(body.to))
+      throw Problem.field('to', 'invalid_phone_number', 'must be a number in E.164, such as +393331234567');
+    const route = await this.router.route(tenant.clientId, body);
+    return ok({
+      candidates: route.candidates.map(({ gateway, configId, reason }) => ({ gateway, config_id: configId, reason })),
+      skipped: route.skipped.map(({ gateway, configId, reason, temporary }) => ({
+        gateway,
+        ...(configId !== undefined && { config_id: configId }),
+        reason,
+        temporary,
+      })),
+    });
+  }
+
+  @Get('health')
+  @Scopes('configs:read')
+  @ApiOperation({
+    operationId: 'getGatewayHealth',
+    summary: 'How each config is doing',
+    description: 'Asks each provider, at most every 10 seconds. Nothing is sent, and no config changes its status.',
+  })
+  @ApiData(GatewayHealthView, {
+    isArray: true,
+    description: 'Every config that is in use: active, paused or in error.',
+  })
+  @ApiProblems()
+  async healthOfAll(@CurrentTenant() tenant: Principal): Promise<Success<GatewayHealthView[]>> {
+    const snapshot = await this.directory.snapshot(tenant.clientId);
+    const states = await this.states.ofTenant(tenant.clientId);
+    const configs = [...snapshot.allConfigs()].filter(
+      ({ status }) => status === 'active' || status === 'paused' || status === 'error',
+    );
+    const views = await Promise.all(
+      configs.map(async (config): Promise<GatewayHealthView> => {
+        const check = await this.health.recent(config);
+        return {
+          gateway: config.provider,
+          config_id: config.id,
+          healthy: check.healthy,
+          circuit: states.get(config.id)?.circuit ?? 'closed',
+          checked_at: new Date(check.checkedAt).toISOString(),
+          latency_ms: check.latencyMs,
+          ...(check.error !== undefined && { error: check.error }),
+        };
+      }),
+    );
+    return ok(views);
+  }
+}
