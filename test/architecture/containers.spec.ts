@@ -79,7 +79,7 @@ describe('docker-compose.yml', () => {
   test('no secret has a default: a missing one stops `docker compose up` with a message', () => {
     const references = [...text.matchAll(/\$\{(\w+)(:[?-][^}]+)?\}/g)];
     expect(references.length).toBeGreaterThan(6);
-    const withDefault = references.filter(([, , rest]) => !rest?.startsWith(':?')).map(([, name]) => name);
+    const withDefault = references.filter(([, , rest]) => !rest?.startsWith(':?')).map(([, name]) => name!);
     expect(withDefault.sort()).toEqual(['UNIMSG_LOG_LEVEL', 'UNIMSG_PORT']);
   });
 
