@@ -5,15 +5,13 @@ export type KeptMessage = SimulatedMessage & { readonly callbacks: string[] };
 
 /** The newest messages that the stand-ins received, up to a fixed number. */
 export class MessageRing {
-  private readonly slots: Array<KeptMessage | undefined>;
+  private readonly slots: Array<KeptMessage | undefined> = [];
   private readonly byId = new Map<string, KeptMessage>();
   private next = 0;
   /** Messages received since the start. */
   total = 0;
 
-  constructor(private readonly capacity: number) {
-    this.slots = new Array<KeptMessage | undefined>(capacity);
-  }
+  constructor(private readonly capacity: number) {}
 
   add(message: KeptMessage): void {
     const old = this.slots[this.next];

@@ -361,7 +361,8 @@ describe('Twilio', () => {
       ['with the standard port', 'https://mycompany.com/hook', 'https://mycompany.com:443/hook'],
       ['without the standard port', 'https://mycompany.com:443/hook', 'https://mycompany.com/hook'],
     ])('verifies a URL signed %s', (_, seen, signed) => {
-      verify(request({ publicUrl: seen }, twilioSignature('12345', signed, fields)), secrets, SAMPLE_NOW);
+      const signedRequest = request({ publicUrl: seen }, twilioSignature('12345', signed, fields));
+      expect(() => verify(signedRequest, secrets, SAMPLE_NOW)).not.toThrow();
     });
 
     it('verifies a JSON body by its hash in the URL, and refuses another body', () => {
