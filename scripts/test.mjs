@@ -2,7 +2,7 @@
 // running. `--lane=redis` and `--lane=browser` run the specs that need a Redis server or a browser; other arguments go to Jest.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { constants, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { PlainError, ROOT, exitPlainly, useLockedNode } from './runtime.mjs';
 
 const LANES = ['default', 'redis', 'browser'];
 const REDIS_PATIENCE_MS = 10_000;
+const JEST_END_PATIENCE_MS = 15_000;
 
 async function freePort() {
   const server = createServer();
@@ -75,7 +76,19 @@ function runJest(args, env, directory) {
     env: { ...env, TMPDIR: directory },
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  return new Promise((done) => child.on('exit', (code, signal) => done(code ?? 128 + constants.signals[signal])));
+  // In one process Jest waits for ever for a socket or timer that a spec left open.
+  let summaryAt;
+  const watch = setInterval(() => {
+    if (!existsSync(env.UNIMSG_TEST_SUMMARY)) return;
+    summaryAt ??= Date.now();
+    if (Date.now() - summaryAt < JEST_END_PATIENCE_MS) return;
+    clearInterval(watch);
+    console.error('A spec left something open, so Jest did not end: run it with --detectOpenHandles.');
+    child.kill('SIGKILL');
+  }, 250);
+  return new Promise((done) =>
+    child.on('exit', (code, signal) => done(code ?? 128 + constants.signals[signal])),
+  ).finally(() => clearInterval(watch));
 }
 
 function readSummary(file) {

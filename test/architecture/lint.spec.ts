@@ -31,12 +31,20 @@ const FILES: Record<string, { breaks: string[]; code: string }> = {
   },
   'src/ops/any.ts': { breaks: ['typescript(no-explicit-any)'], code: 'export const x: any = 1;' },
   'src/ops/prints.ts': { breaks: ['eslint(no-console)'], code: "console.log('x');\nexport {};" },
-  'src/main.ts': { breaks: [], code: "console.log('x');\nexport {};" },
+  'src/main.ts': { breaks: [], code: "console.log('x', process.env.PORT);\nexport {};" },
   'src/ops/BadName.ts': { breaks: ['unicorn(filename-case)'], code: 'export const x = 1;' },
   'src/ops/focused.spec.ts': {
     breaks: ['jest(no-focused-tests)'],
     // In two parts, since another spec looks for the whole in every file.
     code: `${'test.'}only('x', () => expect(1).toBe(1));`,
+  },
+  'src/ops/calls-only.spec.ts': {
+    breaks: ['jest(expect-expect)'],
+    code: "import http from 'supertest';\ntest('x', async () => {\n  await http('http://x').get('/');\n});",
+  },
+  'src/ops/expects-status.spec.ts': {
+    breaks: [],
+    code: "import http from 'supertest';\ntest('x', async () => {\n  await http('http://x').get('/').expect(200);\n});",
   },
   'src/ops/asserts-nothing.spec.ts': { breaks: ['jest(expect-expect)'], code: "test('x', () => undefined);" },
 };
