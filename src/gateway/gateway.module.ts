@@ -16,7 +16,7 @@ import { TenantDirectory } from '../tenancy/tenant-directory';
 import { ConfigCredentials } from './configs/config-credentials';
 import { configControllers } from './configs/config.controller';
 import { ConfigDirectory } from './configs/config-directory';
-import { ConfigLifecycle } from './configs/config-lifecycle';
+import { ConfigLifeCycle } from './configs/config-life-cycle';
 import { ConfigPresenter } from './configs/config.presenter';
 import { ConfigSecrets } from './configs/config-secrets';
 import { ConfigService } from './configs/config.service';
@@ -28,9 +28,9 @@ import { DatabaseSecrets, EnvironmentSecrets, FileSecrets } from './configs/secr
 import type { ProviderDefinition } from './contracts/provider-definition';
 import { GatewayCalls } from './gateway-calls';
 import { GatewayFactory, gatewayToken } from './gateway-factory';
-import { ConfigProber } from './health/config-prober';
+import { ConfigProber } from './configs/config-prober';
 import { GatewayHealth } from './health/gateway-health';
-import { GatewayStates } from './health/gateway-states';
+import { GatewayStates } from './limits/gateway-states';
 import { CircuitBreakers } from './limits/circuit-breakers';
 import { GatewayRates, LocalRates } from './limits/gateway-rates';
 import { SharedRates } from './limits/shared-rates';
@@ -38,7 +38,7 @@ import { ProviderRegistry } from './provider-registry';
 import { Router } from './router';
 import { GatewayRoutesEntity } from './routing/gateway-routes.entity';
 import { GatewaysController } from './routing/gateways.controller';
-import { RoutesService } from './routing/routes.service';
+import { GatewayRoutesService } from './routing/gateway-routes.service';
 import { SimulatorAddress } from './simulator-address';
 
 /** DI token of the connection that shared rate limits use; undefined without `REDIS_URL`. */
@@ -100,10 +100,10 @@ const CONFIGS: Provider[] = [
       new ConfigDirectory(database, registry, secrets, feed),
   },
   {
-    provide: ConfigLifecycle,
+    provide: ConfigLifeCycle,
     inject: [Database, EventStore, ConfigDirectory, CLOCK],
     useFactory: (database: Database, events: EventStore, directory: ConfigDirectory, clock: Clock) =>
-      new ConfigLifecycle(database, events, directory, clock),
+      new ConfigLifeCycle(database, events, directory, clock),
   },
   {
     provide: ConfigService,
@@ -113,7 +113,7 @@ const CONFIGS: Provider[] = [
       ConfigDirectory,
       ConfigCredentials,
       ConfigSecrets,
-      ConfigLifecycle,
+      ConfigLifeCycle,
       SecretBox,
       CLOCK,
     ],
@@ -123,7 +123,7 @@ const CONFIGS: Provider[] = [
       directory: ConfigDirectory,
       credentials: ConfigCredentials,
       secrets: ConfigSecrets,
-      lifecycle: ConfigLifecycle,
+      lifecycle: ConfigLifeCycle,
       box: SecretBox,
       clock: Clock,
     ) => new ConfigService({ database, registry, directory, credentials, secrets, lifecycle, box, clock }),
@@ -135,12 +135,12 @@ const CONFIGS: Provider[] = [
   },
   {
     provide: ConfigPresenter,
-    inject: [ProviderRegistry, ConfigUsageReader, GatewayHealth, ConfigLifecycle, PublicUrl, CLOCK],
+    inject: [ProviderRegistry, ConfigUsageReader, GatewayHealth, ConfigLifeCycle, PublicUrl, CLOCK],
     useFactory: (
       registry: ProviderRegistry,
       usage: ConfigUsageReader,
       health: GatewayHealth,
-      lifecycle: ConfigLifecycle,
+      lifecycle: ConfigLifeCycle,
       publicUrl: PublicUrl,
       clock: Clock,
     ) => new ConfigPresenter({ registry, usage, health, lifecycle, publicUrl, clock }),
@@ -176,10 +176,10 @@ const CALLS: Provider[] = [
     useFactory: (directory: ConfigDirectory, circuits: CircuitBreakers) => new Router(directory, circuits),
   },
   {
-    provide: RoutesService,
+    provide: GatewayRoutesService,
     inject: [Database, ProviderRegistry, ConfigDirectory, CLOCK],
     useFactory: (database: Database, registry: ProviderRegistry, directory: ConfigDirectory, clock: Clock) =>
-      new RoutesService(database, registry, directory, clock),
+      new GatewayRoutesService(database, registry, directory, clock),
   },
 ];
 
@@ -198,12 +198,12 @@ const HEALTH: Provider[] = [
   },
   {
     provide: ConfigProber,
-    inject: [Database, ConfigDirectory, GatewayHealth, ConfigLifecycle, ChangeFeed, CLOCK, LOGGER, APP_CONFIG],
+    inject: [Database, ConfigDirectory, GatewayHealth, ConfigLifeCycle, ChangeFeed, CLOCK, LOGGER, APP_CONFIG],
     useFactory: (
       database: Database,
       directory: ConfigDirectory,
       health: GatewayHealth,
-      lifecycle: ConfigLifecycle,
+      lifecycle: ConfigLifeCycle,
       feed: ChangeFeed,
       clock: Clock,
       logger: Logger,
@@ -226,10 +226,10 @@ const HEALTH: Provider[] = [
     SimulatorAddress,
     GatewayFactory,
     ConfigDirectory,
-    ConfigLifecycle,
+    ConfigLifeCycle,
     ConfigService,
     ConfigPresenter,
-    RoutesService,
+    GatewayRoutesService,
     CircuitBreakers,
     GatewayRates,
     GatewayCalls,

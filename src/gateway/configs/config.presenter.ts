@@ -6,7 +6,7 @@ import type { ProviderDefinition } from '../contracts/provider-definition';
 import type { GatewayHealth } from '../health/gateway-health';
 import type { ProviderRegistry } from '../provider-registry';
 import { ConfigUsageView, ConfigView, type ConfigTestView } from './config.view';
-import type { ConfigLifecycle } from './config-lifecycle';
+import type { ConfigLifeCycle } from './config-life-cycle';
 import type { ConfigUsageReader } from './config-usage';
 import type { ProviderConfig } from './provider-config';
 
@@ -17,7 +17,7 @@ export interface ConfigPresenterDeps {
   registry: ProviderRegistry;
   usage: ConfigUsageReader;
   health: GatewayHealth;
-  lifecycle: ConfigLifecycle;
+  lifecycle: ConfigLifeCycle;
   publicUrl: PublicUrl;
   clock: Clock;
 }

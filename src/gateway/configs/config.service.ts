@@ -9,10 +9,10 @@ import type { ProviderRegistry } from '../provider-registry';
 import type { ConfigCredentials } from './config-credentials';
 import { toProviderConfig, type ConfigDirectory } from './config-directory';
 import { readConfigChanges, readNewConfig } from './config-input';
-import { leaveError, type ConfigLifecycle } from './config-lifecycle';
+import { leaveError, type ConfigLifeCycle } from './config-life-cycle';
 import { callbackTokenContext, UnresolvedCredential, type ConfigSecrets } from './config-secrets';
 import { LIFE_CYCLE, type ConfigAction, type ConfigStatus, type ProviderConfig } from './provider-config';
-import { insertConfig, ProviderConfigEntity, updateConfig } from './provider-config.entity';
+import { insertConfig, lockConfig, ProviderConfigEntity, updateConfig } from './provider-config.entity';
 
 /** Keeps a tenant's snapshot small enough to be read at once. */
 const MOST_CONFIGS = 500;
@@ -32,7 +32,7 @@ export interface ConfigServiceDeps {
   directory: ConfigDirectory;
   credentials: ConfigCredentials;
   secrets: ConfigSecrets;
-  lifecycle: ConfigLifecycle;
+  lifecycle: ConfigLifeCycle;
   box: SecretBox;
   clock: Clock;
 }
@@ -201,10 +201,8 @@ export class ConfigService {
     id: string,
     lock: boolean,
   ): Promise<ProviderConfigEntity> {
-    const row = await tx.manager.findOne(ProviderConfigEntity, {
-      where: { id, clientId, provider: definition.key },
-      ...(lock && { lock: { mode: 'pessimistic_write' as const } }),
-    });
+    const where = { id, clientId, provider: definition.key };
+    const row = lock ? await lockConfig(tx, where) : await tx.manager.findOne(ProviderConfigEntity, { where });
     if (!row) throw Problem.notFound('config');
     return row;
   }

@@ -6,7 +6,7 @@ import { PageQueryDto } from '../../platform/http/cursor';
 import type { CallbackKind } from '../contracts/gateway';
 import type { ProviderDefinition } from '../contracts/provider-definition';
 import { settingsSchema } from './config-input';
-import { faultView } from './config-lifecycle';
+import { faultView } from './config-life-cycle';
 import type { ConfigUsage } from './config-usage';
 import { CONFIG_STATUSES, type ConfigStatus, type ProviderConfig } from './provider-config';
 

@@ -74,3 +74,14 @@ export async function updateConfig(tx: Transaction, row: ProviderConfigEntity): 
   const { id, clientId, ...columns } = row;
   await tx.manager.update(ProviderConfigEntity, { id, clientId }, columns as Columns);
 }
+
+/** Reads a row and keeps others from changing it until the transaction ends. Undefined when no row fits. */
+export async function lockConfig(
+  tx: Transaction,
+  where: { id: string; clientId?: string; provider?: string },
+): Promise<ProviderConfigEntity | undefined> {
+  // TypeORM's own lock wants a transaction that it has opened itself.
+  const locked = await tx.query('SELECT 1 FROM provider_configs WHERE id = $1 FOR UPDATE', [where.id]);
+  if (locked.length === 0) return undefined;
+  return (await tx.manager.findOne(ProviderConfigEntity, { where })) ?? undefined;
+}

@@ -8,11 +8,11 @@ import type { Principal } from '../../tenancy/principal';
 import { jsonSchema } from '../configs/json-schema';
 import { ConfigDirectory } from '../configs/config-directory';
 import { GatewayHealth } from '../health/gateway-health';
-import { GatewayStates } from '../health/gateway-states';
+import { GatewayStates } from '../limits/gateway-states';
 import { Router } from '../router';
 import { GatewayHealthView, GatewaysView, PreviewDto, PreviewView } from './gateways.dto';
 import { routesDocumentSchema } from './routes.schema';
-import { RoutesService } from './routes.service';
+import { GatewayRoutesService } from './gateway-routes.service';
 
 const E164 = /^\+[1-9]\d{6,14}$/;
 
@@ -20,7 +20,7 @@ const E164 = /^\+[1-9]\d{6,14}$/;
 @Controller('v1/gateways')
 export class GatewaysController {
   constructor(
-    private readonly routes: RoutesService,
+    private readonly routes: GatewayRoutesService,
     private readonly router: Router,
     private readonly directory: ConfigDirectory,
     private readonly health: GatewayHealth,
@@ -51,7 +51,7 @@ export class GatewaysController {
     @CurrentTenant() tenant: Principal,
     @Body() body: Record<string, unknown> | undefined,
   ): Promise<Success<GatewaysView>> {
-    return ok({ client_id: tenant.clientId, gateways: await this.routes.replace(tenant.clientId, body ?? {}) });
+    return ok({ client_id: tenant.clientId, gateways: await this.routes.replaceDocument(tenant.clientId, body ?? {}) });
   }
 
   @Post('preview')

@@ -3,7 +3,7 @@ import type { Database, Transaction } from '../../platform/database/database';
 import type { EventStore, NewEvent } from '../../platform/events/event-store';
 import type { ConfigDirectory } from './config-directory';
 import type { ConfigFault, ConfigStatus } from './provider-config';
-import { ProviderConfigEntity, updateConfig } from './provider-config.entity';
+import { lockConfig, updateConfig, type ProviderConfigEntity } from './provider-config.entity';
 
 /** Name of the alert that a config in `error` raises. */
 export const CONFIG_ALERT = 'config_error';
@@ -12,7 +12,7 @@ export const CONFIG_ALERT = 'config_error';
  * The steps of a config's life that the service takes by itself: `active → error` when its credentials fail, `error → active` when they
  * work again. Each step is one transition however many attempts report it, and its events are written with it.
  */
-export class ConfigLifecycle {
+export class ConfigLifeCycle {
   constructor(
     private readonly database: Database,
     private readonly events: EventStore,
@@ -54,10 +54,7 @@ export class ConfigLifecycle {
     change: (config: ProviderConfigEntity, now: Date) => Array<Omit<NewEvent, 'occurredAt'>>,
   ): Promise<boolean> {
     const clientId = await this.database.transaction(async (tx) => {
-      const config = await tx.manager.findOne(ProviderConfigEntity, {
-        where: { id: configId },
-        lock: { mode: 'pessimistic_write' },
-      });
+      const config = await lockConfig(tx, { id: configId });
       if (!config || config.version !== version || !from.includes(config.status)) return undefined;
       const now = this.clock.now();
       const events = change(config, new Date(now));

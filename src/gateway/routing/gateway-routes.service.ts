@@ -15,7 +15,7 @@ import { routesDocumentSchema } from './routes.schema';
 const USABLE = new Set(['active', 'error']);
 
 /** Keeps each tenant's routing document: how its messages find their gateway. */
-export class RoutesService {
+export class GatewayRoutesService {
   constructor(
     private readonly database: Database,
     private readonly registry: ProviderRegistry,
@@ -28,23 +28,20 @@ export class RoutesService {
     return (await this.directory.snapshot(clientId)).routes;
   }
 
-  /**
-   * Replaces the whole document.
-   * @throws Problem 400 that names every wrong field
-   */
-  async replace(clientId: string, body: Record<string, unknown>): Promise<RoutesByChannel> {
+  /** Replaces the whole document. @throws Problem 400 that names every wrong field */
+  replace(clientId: string, gateways: RoutesByChannel): Promise<RoutesByChannel> {
+    return this.replaceDocument(clientId, { gateways });
+  }
+
+  /** As {@link replace}, from a request's body. */
+  async replaceDocument(clientId: string, body: Record<string, unknown>): Promise<RoutesByChannel> {
     const parsed = routesDocumentSchema.safeParse(body);
     if (!parsed.success) throw invalidFields(schemaErrors(parsed.error));
     if (parsed.data.client_id !== undefined && parsed.data.client_id !== clientId)
       throw invalidFields([fieldError('client_id', 'invalid_value', 'must be your own client id')]);
     const document = parsed.data.gateways as RoutesByChannel;
     await this.database.tenant(clientId, async (tx) => {
-      // No config is decommissioned between the check and the commit.
-      const configs = await tx.manager.find(ProviderConfigEntity, {
-        where: { clientId },
-        order: { id: 'ASC' },
-        lock: { mode: 'pessimistic_read' },
-      });
+      const configs = await tx.manager.find(ProviderConfigEntity, { where: { clientId }, order: { id: 'ASC' } });
       const errors = this.check(document, configs);
       if (errors.length > 0) throw invalidFields(errors);
       await tx.execute(

@@ -3,8 +3,8 @@ import { newId } from '../../kernel/ids';
 import type { Logger } from '../../kernel/logger';
 import { Periodic } from '../../kernel/periodic';
 import type { Database } from '../../platform/database/database';
-import type { CircuitBreakers, CircuitState } from '../limits/circuit-breakers';
-import type { GatewayRates } from '../limits/gateway-rates';
+import type { CircuitBreakers, CircuitState } from './circuit-breakers';
+import type { GatewayRates } from './gateway-rates';
 
 /** What keeps a config from being called, over all processes. */
 export interface GatewayState {

@@ -3,9 +3,9 @@ import type { Logger } from '../../kernel/logger';
 import { Periodic } from '../../kernel/periodic';
 import type { ChangeFeed } from '../../platform/database/change-feed';
 import type { Database } from '../../platform/database/database';
-import { GATEWAYS_CHANGED, type ConfigDirectory } from '../configs/config-directory';
-import type { ConfigLifecycle } from '../configs/config-lifecycle';
-import type { GatewayHealth } from './gateway-health';
+import { GATEWAYS_CHANGED, type ConfigDirectory } from './config-directory';
+import type { ConfigLifeCycle } from './config-life-cycle';
+import type { GatewayHealth } from '../health/gateway-health';
 
 const MOST_AT_ONCE = 10;
 const MOST_A_TURN = 1_000;
@@ -20,7 +20,7 @@ export interface ConfigProberDeps {
   database: Database;
   directory: ConfigDirectory;
   health: GatewayHealth;
-  lifecycle: ConfigLifecycle;
+  lifecycle: ConfigLifeCycle;
   feed: ChangeFeed;
   clock: Clock;
   logger: Logger;

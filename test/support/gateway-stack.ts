@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { SecretEnvironment } from '../../src/config/secret-environment';
+import { PublicUrl } from '../../src/config/public-url';
+import { ManualClock } from '../../src/kernel/clock';
+import { silentLogger } from '../../src/kernel/logger';
+import { ConfigCredentials } from '../../src/gateway/configs/config-credentials';
+import { ConfigDirectory } from '../../src/gateway/configs/config-directory';
+import { ConfigLifeCycle } from '../../src/gateway/configs/config-life-cycle';
+import { ConfigSecrets } from '../../src/gateway/configs/config-secrets';
+import { ConfigService } from '../../src/gateway/configs/config.service';
+import { ProviderConfigEntity } from '../../src/gateway/configs/provider-config.entity';
+import { SecretEntity } from '../../src/gateway/configs/secret.entity';
+import { SecretResolver } from '../../src/gateway/configs/secret-resolver';
+import { DatabaseSecrets, EnvironmentSecrets, FileSecrets } from '../../src/gateway/configs/secret-sources';
+import type { ProviderDefinition } from '../../src/gateway/contracts/provider-definition';
+import { GatewayCalls } from '../../src/gateway/gateway-calls';
+import { GatewayFactory } from '../../src/gateway/gateway-factory';
+import { GatewayHealth } from '../../src/gateway/health/gateway-health';
+import { CircuitBreakers } from '../../src/gateway/limits/circuit-breakers';
+import { LocalRates } from '../../src/gateway/limits/gateway-rates';
+import { ProviderRegistry } from '../../src/gateway/provider-registry';
+import { Router } from '../../src/gateway/router';
+import { GatewayRoutesEntity } from '../../src/gateway/routing/gateway-routes.entity';
+import { GatewayRoutesService } from '../../src/gateway/routing/gateway-routes.service';
+import { SimulatorAddress } from '../../src/gateway/simulator-address';
+import { ChangeFeed } from '../../src/platform/database/change-feed';
+import { EventSignal, EventStore } from '../../src/platform/events/event-store';
+import type { HttpClient } from '../../src/platform/http-client/http-client';
+import { SecretBox } from '../../src/platform/secrets/secret-box';
+import { createTestDatabase } from './test-database';
+
+export const GATEWAY_ENTITIES = [ProviderConfigEntity, SecretEntity, GatewayRoutesEntity];
+
+const noHttp: HttpClient = {
+  request: () => Promise.reject(new Error('this spec makes no HTTP call')),
+};
+
+/** The gateway layer on a real database, without Nest. */
+export async function createGatewayStack(options: {
+  definitions: ProviderDefinition[];
+  env?: Record<string, string>;
+  secretsDir?: string;
+  /** Patterns of references that every tenant may name. */
+  allowedRefs?: string[];
+}) {
+  const { database, url, drop } = await createTestDatabase({ entities: GATEWAY_ENTITIES });
+  const clock = new ManualClock(Date.now());
+  const box = new SecretBox(`test:${randomBytes(32).toString('base64')}`);
+  const registry = new ProviderRegistry();
+  for (const definition of options.definitions) registry.register(definition);
+  const allowed = { refs: options.allowedRefs ?? [] };
+  const resolver = new SecretResolver(
+    [
+      new EnvironmentSecrets(new SecretEnvironment(options.env ?? {})),
+      new FileSecrets(options.secretsDir),
+      new DatabaseSecrets(database, box),
+    ],
+    { allowedSecretRefs: async () => allowed.refs },
+  );
+  const secrets = new ConfigSecrets(registry, resolver, box);
+  const feed = new ChangeFeed(url);
+  const directory = new ConfigDirectory(database, registry, secrets, feed);
+  const events = new EventStore(new EventSignal());
+  const lifecycle = new ConfigLifeCycle(database, events, directory, clock);
+  const credentials = new ConfigCredentials(resolver, secrets, box);
+  const circuits = new CircuitBreakers(clock, {}, () => 0);
+  const gateways = new GatewayFactory(registry, { http: noHttp, clock }, {}, new SimulatorAddress(false));
+  const calls = new GatewayCalls(registry, secrets, new PublicUrl('https://unimsg.example'));
+  return {
+    database,
+    url,
+    clock,
+    box,
+    registry,
+    /** Change `refs` to grant or withdraw. */
+    allowed,
+    secrets,
+    feed,
+    directory,
+    events,
+    lifecycle,
+    circuits,
+    gateways,
+    calls,
+    rates: new LocalRates(clock),
+    health: new GatewayHealth(gateways, calls, clock),
+    configs: new ConfigService({ database, registry, directory, credentials, secrets, lifecycle, box, clock }),
+    routes: new GatewayRoutesService(database, registry, directory, clock),
+    router: new Router(directory, circuits),
+    logger: silentLogger,
+    async close() {
+      await feed.onApplicationShutdown();
+      await drop();
+    },
+  };
+}
+
+export type GatewayStack = Awaited<ReturnType<typeof createGatewayStack>>;
