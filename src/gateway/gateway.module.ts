@@ -123,10 +123,10 @@ const CONFIGS: Provider[] = [
       directory: ConfigDirectory,
       credentials: ConfigCredentials,
       secrets: ConfigSecrets,
-      lifecycle: ConfigLifeCycle,
+      lifeCycle: ConfigLifeCycle,
       box: SecretBox,
       clock: Clock,
-    ) => new ConfigService({ database, registry, directory, credentials, secrets, lifecycle, box, clock }),
+    ) => new ConfigService({ database, registry, directory, credentials, secrets, lifeCycle, box, clock }),
   },
   {
     provide: ConfigUsageReader,
@@ -140,10 +140,10 @@ const CONFIGS: Provider[] = [
       registry: ProviderRegistry,
       usage: ConfigUsageReader,
       health: GatewayHealth,
-      lifecycle: ConfigLifeCycle,
+      lifeCycle: ConfigLifeCycle,
       publicUrl: PublicUrl,
       clock: Clock,
-    ) => new ConfigPresenter({ registry, usage, health, lifecycle, publicUrl, clock }),
+    ) => new ConfigPresenter({ registry, usage, health, lifeCycle, publicUrl, clock }),
   },
 ];
 
@@ -203,12 +203,12 @@ const HEALTH: Provider[] = [
       database: Database,
       directory: ConfigDirectory,
       health: GatewayHealth,
-      lifecycle: ConfigLifeCycle,
+      lifeCycle: ConfigLifeCycle,
       feed: ChangeFeed,
       clock: Clock,
       logger: Logger,
       config: AppConfig,
-    ) => new ConfigProber({ database, directory, health, lifecycle, feed, clock, logger }, config.configProbeSeconds),
+    ) => new ConfigProber({ database, directory, health, lifeCycle, feed, clock, logger }, config.configProbeSeconds),
   },
 ];
 

@@ -61,7 +61,7 @@ export async function createGatewayStack(options: {
   const feed = new ChangeFeed(url);
   const directory = new ConfigDirectory(database, registry, secrets, feed);
   const events = new EventStore(new EventSignal());
-  const lifecycle = new ConfigLifeCycle(database, events, directory, clock);
+  const lifeCycle = new ConfigLifeCycle(database, events, directory, clock);
   const credentials = new ConfigCredentials(resolver, secrets, box);
   const circuits = new CircuitBreakers(clock, {}, () => 0);
   const gateways = new GatewayFactory(registry, { http: noHttp, clock }, {}, new SimulatorAddress(false));
@@ -78,13 +78,13 @@ export async function createGatewayStack(options: {
     feed,
     directory,
     events,
-    lifecycle,
+    lifeCycle,
     circuits,
     gateways,
     calls,
     rates: new LocalRates(clock),
     health: new GatewayHealth(gateways, calls, clock),
-    configs: new ConfigService({ database, registry, directory, credentials, secrets, lifecycle, box, clock }),
+    configs: new ConfigService({ database, registry, directory, credentials, secrets, lifeCycle, box, clock }),
     routes: new GatewayRoutesService(database, registry, directory, clock),
     router: new Router(directory, circuits),
     logger: silentLogger,

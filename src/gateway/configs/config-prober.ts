@@ -20,7 +20,7 @@ export interface ConfigProberDeps {
   database: Database;
   directory: ConfigDirectory;
   health: GatewayHealth;
-  lifecycle: ConfigLifeCycle;
+  lifeCycle: ConfigLifeCycle;
   feed: ChangeFeed;
   clock: Clock;
   logger: Logger;
@@ -76,7 +76,7 @@ export class ConfigProber {
     const config = await this.deps.directory.config(due.client_id, due.id);
     if (config?.status !== 'error') return false;
     const check = await this.deps.health.check(config);
-    if (check.healthy) return this.deps.lifecycle.markRecovered(config.id, config.version);
+    if (check.healthy) return this.deps.lifeCycle.markRecovered(config.id, config.version);
     this.deps.logger.debug({ config_id: config.id, error_class: check.errorClass }, 'config is still in error');
     // Asked once for its change; from now on with the others.
     await this.deps.database.execute(

@@ -17,7 +17,7 @@ export interface ConfigPresenterDeps {
   registry: ProviderRegistry;
   usage: ConfigUsageReader;
   health: GatewayHealth;
-  lifecycle: ConfigLifeCycle;
+  lifeCycle: ConfigLifeCycle;
   publicUrl: PublicUrl;
   clock: Clock;
 }
@@ -46,7 +46,7 @@ export class ConfigPresenter {
     const recovered =
       check.healthy &&
       config.status === 'error' &&
-      (await this.deps.lifecycle.markRecovered(config.id, config.version));
+      (await this.deps.lifeCycle.markRecovered(config.id, config.version));
     return {
       healthy: check.healthy,
       latency_ms: check.latencyMs,

@@ -16,6 +16,8 @@ import { insertConfig, lockConfig, ProviderConfigEntity, updateConfig } from './
 
 /** Keeps a tenant's snapshot small enough to be read at once. */
 const MOST_CONFIGS = 500;
+/** How often a change is planned again because another one came between. */
+const MOST_TRIES = 20;
 
 export interface ConfigList {
   /** Undefined: all but the decommissioned. */
@@ -32,7 +34,7 @@ export interface ConfigServiceDeps {
   directory: ConfigDirectory;
   credentials: ConfigCredentials;
   secrets: ConfigSecrets;
-  lifecycle: ConfigLifeCycle;
+  lifeCycle: ConfigLifeCycle;
   box: SecretBox;
   clock: Clock;
 }
@@ -80,7 +82,7 @@ export class ConfigService {
       updatedAt: now,
       activatedAt: active ? now : null,
     };
-    return this.write(clientId, async (tx) => {
+    const made = await this.write(clientId, async (tx) => {
       const [count] = await tx.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM provider_configs WHERE client_id = $1 AND status <> 'decommissioned'`,
         [clientId],
@@ -94,6 +96,7 @@ export class ConfigService {
       await this.deps.credentials.write(tx, clientId, prepared);
       return row;
     });
+    return made!;
   }
 
   /** Oldest first; answers up to `limit + 1`, so that the caller sees whether more follow. */
@@ -114,7 +117,7 @@ export class ConfigService {
 
   /** @throws Problem 404 */
   async get(clientId: string, definition: ProviderDefinition, id: string): Promise<ProviderConfig> {
-    const row = await this.deps.database.tenant(clientId, (tx) => this.find(tx, clientId, definition, id, false));
+    const row = await this.deps.database.tenant(clientId, (tx) => this.find(tx, clientId, definition, id));
     return toProviderConfig(row, this.deps.registry)!;
   }
 
@@ -125,8 +128,7 @@ export class ConfigService {
     id: string,
     body: Record<string, unknown>,
   ): Promise<ProviderConfig> {
-    return this.write(clientId, async (tx) => {
-      const row = await this.find(tx, clientId, definition, id, true);
+    return this.change(clientId, definition, id, async (row) => {
       if (row.status === 'decommissioned') throw wrongStep(row, 'changed');
       const changes = readConfigChanges(definition, body, row.settings);
       const now = new Date(this.deps.clock.now());
@@ -136,17 +138,18 @@ export class ConfigService {
         mustResolve,
         now,
       });
-      if (Object.keys(body).length === 0) return row;
-      row.displayName = changes.displayName ?? row.displayName;
-      if (changes.maxPerSecond !== undefined) row.maxPerSecond = changes.maxPerSecond;
-      row.settings = changes.settings;
-      row.credentials = prepared.credentials;
-      row.accountFingerprint = prepared.accountFingerprint;
-      row.version += 1;
-      row.updatedAt = now;
-      await updateConfig(tx, row);
-      await this.deps.credentials.write(tx, clientId, prepared);
-      return row;
+      return async (tx) => {
+        if (Object.keys(body).length === 0) return;
+        row.displayName = changes.displayName ?? row.displayName;
+        if (changes.maxPerSecond !== undefined) row.maxPerSecond = changes.maxPerSecond;
+        row.settings = changes.settings;
+        row.credentials = prepared.credentials;
+        row.accountFingerprint = prepared.accountFingerprint;
+        row.version += 1;
+        row.updatedAt = now;
+        await updateConfig(tx, row);
+        await this.deps.credentials.write(tx, clientId, prepared);
+      };
     });
   }
 
@@ -157,18 +160,18 @@ export class ConfigService {
     id: string,
     action: ConfigAction,
   ): Promise<ProviderConfig> {
-    return this.write(clientId, async (tx) => {
-      const row = await this.find(tx, clientId, definition, id, true);
+    return this.change(clientId, definition, id, async (row) => {
       const { from, to } = LIFE_CYCLE[action];
       if (!from.includes(row.status)) throw wrongStep(row, PAST[action]);
       if (to === 'active') row.accountFingerprint = await this.requireResolved(row);
-      const now = new Date(this.deps.clock.now());
-      const leftError = row.status === 'error';
-      leaveError(row, to, now);
-      if (to === 'active') row.activatedAt ??= now;
-      await updateConfig(tx, row);
-      if (leftError) await this.deps.lifecycle.tellLeftError(tx, row);
-      return row;
+      return async (tx) => {
+        const now = new Date(this.deps.clock.now());
+        const leftError = row.status === 'error';
+        leaveError(row, to, now);
+        if (to === 'active') row.activatedAt ??= now;
+        await updateConfig(tx, row);
+        if (leftError) await this.deps.lifeCycle.tellLeftError(tx, row);
+      };
     });
   }
 
@@ -199,27 +202,51 @@ export class ConfigService {
     clientId: string,
     definition: ProviderDefinition,
     id: string,
-    lock: boolean,
   ): Promise<ProviderConfigEntity> {
-    const where = { id, clientId, provider: definition.key };
-    const row = lock ? await lockConfig(tx, where) : await tx.manager.findOne(ProviderConfigEntity, { where });
+    const row = await tx.manager.findOne(ProviderConfigEntity, { where: { id, clientId, provider: definition.key } });
     if (!row) throw Problem.notFound('config');
     return row;
+  }
+
+  /**
+   * Changes a config in two steps: `plan` looks at it and reads what it needs, its answer writes. Nothing is read from elsewhere while
+   * the row is locked; a config that was changed between the steps is planned again.
+   */
+  private async change(
+    clientId: string,
+    definition: ProviderDefinition,
+    id: string,
+    plan: (row: ProviderConfigEntity) => Promise<(tx: Transaction) => Promise<void>>,
+  ): Promise<ProviderConfig> {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const row = await this.deps.database.tenant(clientId, (tx) => this.find(tx, clientId, definition, id));
+      const { version, status } = row;
+      const apply = await plan(row);
+      const changed = await this.write(clientId, async (tx) => {
+        const current = await lockConfig(tx, { id, clientId, provider: definition.key });
+        if (current?.version !== version || current.status !== status) return undefined;
+        await apply(tx);
+        return row;
+      });
+      if (changed) return changed;
+    }
+    throw new Problem('conflict', 'The config is being changed by others; try again.');
   }
 
   /** A change is told to every process with its commit, and holds in this one before the caller is answered. */
   private async write(
     clientId: string,
-    work: (tx: Transaction) => Promise<ProviderConfigEntity>,
-  ): Promise<ProviderConfig> {
+    work: (tx: Transaction) => Promise<ProviderConfigEntity | undefined>,
+  ): Promise<ProviderConfig | undefined> {
     const row = await this.deps.database.tenant(clientId, async (tx) => {
       const changed = await work(tx);
-      await this.deps.directory.publish(tx, clientId);
+      if (changed) await this.deps.directory.publish(tx, clientId);
       return changed;
     });
+    if (!row) return undefined;
     this.deps.directory.forget(clientId);
-    this.deps.lifecycle.committed(clientId);
-    return toProviderConfig(row, this.deps.registry)!;
+    this.deps.lifeCycle.committed(clientId);
+    return toProviderConfig(row, this.deps.registry);
   }
 }
 
