@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { getMetadataStorage, type ValidationArguments, type ValidatorConstraintInterface } from 'class-validator';
 import { createRequire } from 'node:module';
 import { isNullable } from './nullable.decorator';
@@ -26,6 +27,8 @@ export interface FieldPlan {
   readonly rules: readonly Rule[];
   /** Has `@ValidateNested()`. */
   readonly nested: boolean;
+  /** A nested field that takes a list of objects, not one. */
+  readonly list: boolean;
   /** The class of `@Type(() => Class)`; only where `nested`. */
   readonly nestedClass: (() => DtoClass) | undefined;
   /** What a text of a query is converted to, from `@Type(() => Number)`. */
@@ -101,6 +104,10 @@ function compile(dto: DtoClass): DtoPlan {
       nullable: isNullable(dto, name),
       conditions,
       rules,
+      list:
+        Reflect.getMetadata('design:type', dto.prototype as object, name) === Array ||
+        rules.some((rule) => rule.name === 'isArray') ||
+        own.some((one) => one.type === 'nestedValidation' && one.each === true),
       ...typesOf(
         dto,
         name,

@@ -1,6 +1,7 @@
 import type { FieldError } from '../../kernel/problem';
 import { meets, planOf, type DtoClass, type DtoPlan, type FieldPlan } from './dto-plan';
 import { fieldErrors } from './field-errors';
+import { isPlainObject } from './json-body';
 
 /** Where the values come from. A `body` is taken as typed; the texts of a `query` become what `@Type(() => Number | Boolean)` says. */
 export type DtoSource = 'body' | 'query';
@@ -54,10 +55,6 @@ function instantiateNested(dto: DtoClass, value: unknown, source: DtoSource, sta
   return isPlainObject(value) ? instantiate(planOf(dto), value, source, state) : value;
 }
 
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
 /** What does not read as the type stays a text, which the rule then refuses. */
 function convert(value: unknown, type: 'number' | 'boolean'): unknown {
   if (typeof value !== 'string') return value;
@@ -82,9 +79,8 @@ function isFieldValid(field: FieldPlan, owner: object, value: unknown): boolean 
   }
   if (!field.nested || value === undefined) return true;
   const plan = planOf(field.nestedClass!());
-  if (Array.isArray(value)) {
-    for (const item of value) if (!isPlainObject(item) || !isValid(plan, item)) return false;
-    return true;
-  }
-  return isPlainObject(value) && isValid(plan, value);
+  if (!field.list) return isPlainObject(value) && isValid(plan, value);
+  if (!Array.isArray(value)) return false;
+  for (const item of value) if (!isPlainObject(item) || !isValid(plan, item)) return false;
+  return true;
 }

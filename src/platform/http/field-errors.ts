@@ -1,7 +1,7 @@
 import { validateSync, type ValidationError } from 'class-validator';
 import type { FieldError } from '../../kernel/problem';
 import { meets, planOf, type DtoPlan } from './dto-plan';
-import { joinPath, shortenPath } from './json-body';
+import { isPlainObject, joinPath, shortenPath } from './json-body';
 
 /** A body with thousands of wrong items is answered with the first ones. */
 const MAX_ERRORS = 50;
@@ -41,31 +41,37 @@ const CODES: Readonly<Record<string, string>> = {
   nestedValidation: 'invalid_type',
 };
 
-/** Says what is wrong with a DTO, field by field, in the order of the declaration; unknown fields first. */
+/** Says what is wrong with a DTO, field by field: first unknown fields and nested values of the wrong shape, then broken rules. */
 export function fieldErrors(plan: DtoPlan, plain: Record<string, unknown>, instance: object): FieldError[] {
   const errors: FieldError[] = [];
-  collectUnknown(plan, plain, '', errors);
+  collectMisshapen(plan, plain, '', errors);
   // The plan knows every field that a rule belongs to, so class-validator need not look for unknown ones.
   const found = validateSync(instance, { forbidUnknownValues: false, validationError: { target: true, value: true } });
-  collect(found, '', false, errors);
-  return errors.slice(0, MAX_ERRORS);
+  const broken: FieldError[] = [];
+  collect(found, '', false, broken);
+  const named = new Set(errors.map((error) => error.field));
+  return [...errors, ...broken.filter((error) => !named.has(error.field))].slice(0, MAX_ERRORS);
 }
 
-function collectUnknown(plan: DtoPlan, plain: Record<string, unknown>, path: string, errors: FieldError[]): void {
+/** What class-validator lets pass: unknown fields, and in nested fields an array for an object or the other way round. */
+function collectMisshapen(plan: DtoPlan, plain: Record<string, unknown>, path: string, errors: FieldError[]): void {
   for (const [key, value] of Object.entries(plain)) {
     if (errors.length >= MAX_ERRORS) return;
     const at = joinPath(path, key);
     const field = plan.fields.get(key);
     if (field === undefined) errors.push(fieldError(at, 'unknown_field', 'is not a known field'));
-    else if (field.nestedClass !== undefined && value !== null && typeof value === 'object') {
-      const items = Array.isArray(value) ? (value as unknown[]) : [value];
-      items.forEach((item, index) => {
-        if (item === null || typeof item !== 'object' || Array.isArray(item)) return;
-        const itemPath = Array.isArray(value) ? joinPath(at, index) : at;
-        collectUnknown(planOf(field.nestedClass!()), item as Record<string, unknown>, itemPath, errors);
-      });
+    else if (field.nestedClass !== undefined && value !== null) {
+      const nested = planOf(field.nestedClass());
+      if (!field.list) collectNested(nested, value, at, errors);
+      else if (!Array.isArray(value)) errors.push(fieldError(at, 'invalid_type', 'must be an array'));
+      else value.forEach((item: unknown, index) => collectNested(nested, item, joinPath(at, index), errors));
     }
   }
+}
+
+function collectNested(plan: DtoPlan, value: unknown, at: string, errors: FieldError[]): void {
+  if (isPlainObject(value)) collectMisshapen(plan, value, at, errors);
+  else errors.push(fieldError(at, 'invalid_type', 'must be an object'));
 }
 
 function collect(found: ValidationError[], path: string, inArray: boolean, errors: FieldError[]): void {

@@ -98,3 +98,8 @@ export function shortenPath(path: string): string {
   const clean = path.toWellFormed().replaceAll('\0', '\uFFFD');
   return clean.length <= 128 ? clean : `${clean.slice(0, 127)}…`.toWellFormed();
 }
+
+/** An object, and no array. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
