@@ -21,7 +21,6 @@ export class Messages1763800400000 implements MigrationInterface {
         reference text,
         tags text[],
         metadata jsonb,
-        on_undelivered jsonb,
         encoding text,
         segments smallint,
         send_at timestamptz,
@@ -40,7 +39,7 @@ export class Messages1763800400000 implements MigrationInterface {
         PRIMARY KEY (id, created_at)
       ) PARTITION BY RANGE (created_at);
       -- Nothing that changes is in an index, so a status update stays on its page (fillfactor of the partitions).
-      CREATE INDEX messages_by_tenant ON messages (client_id, id);
+      CREATE INDEX messages_by_tenant ON messages (client_id, created_at, id);
       CREATE INDEX messages_by_recipient ON messages (client_id, recipient, id);
       CREATE INDEX messages_by_reference ON messages (client_id, reference) WHERE reference IS NOT NULL;
       CREATE INDEX messages_by_tag ON messages USING gin (tags) WHERE tags IS NOT NULL;
@@ -76,7 +75,6 @@ export class Messages1763800400000 implements MigrationInterface {
         key text NOT NULL,
         body_hash bytea NOT NULL,
         message_id text NOT NULL,
-        response jsonb NOT NULL,
         expires_at timestamptz NOT NULL,
         PRIMARY KEY (client_id, key)
       );

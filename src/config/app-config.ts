@@ -162,7 +162,9 @@ export interface AppConfig {
   readonly host: string;
   readonly role: Role;
   readonly dataDir: string;
-  /** Undefined: the embedded default. */
+  /** The embedded PostgreSQL runs; it and its data belong to this process alone. */
+  readonly embedded: boolean;
+  /** With the embedded default undefined until that server runs; {@link withDatabaseUrl} sets it then. */
   readonly databaseUrl: string | undefined;
   readonly redisUrl: string | undefined;
   readonly databasePool: number;
@@ -228,6 +230,9 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
   if (values.UNIMSG_ROLE !== 'all' && values.REDIS_URL === undefined) {
     throw new ConfigurationError('UNIMSG_ROLE', 'can only be split over processes when REDIS_URL is set');
   }
+  if (values.UNIMSG_ROLE !== 'all' && values.UNIMSG_PUBLIC_URL === undefined) {
+    throw new ConfigurationError('UNIMSG_PUBLIC_URL', 'must be set when UNIMSG_ROLE splits the work over processes');
+  }
   const simulator = values.UNIMSG_SIMULATOR === undefined ? embedded : values.UNIMSG_SIMULATOR === 'on';
   const baseUrls = Object.fromEntries(
     Object.entries(values).filter(([name, value]) => name.endsWith('_BASE_URL') && value !== undefined),
@@ -237,6 +242,7 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
     host: values.HOST ?? (embedded ? '127.0.0.1' : '0.0.0.0'),
     role: values.UNIMSG_ROLE,
     dataDir: values.UNIMSG_DATA_DIR,
+    embedded,
     databaseUrl: values.DATABASE_URL,
     redisUrl: values.REDIS_URL,
     databasePool: values.UNIMSG_DATABASE_POOL,
@@ -254,4 +260,9 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
     configProbeSeconds: values.UNIMSG_CONFIG_PROBE_SECONDS,
     baseUrls: Object.freeze(baseUrls),
   });
+}
+
+/** The same configuration on a database whose address became known. */
+export function withDatabaseUrl(config: AppConfig, databaseUrl: string): AppConfig {
+  return Object.freeze({ ...config, databaseUrl });
 }

@@ -2,8 +2,8 @@
  * Runs many small jobs as few large ones: items that arrive while a flush is in flight are flushed together by the next one. No timer:
  * the flush in flight is the batching window, so a lone item waits for nothing but its own flush.
  *
- * `flush` answers one result per item, in order. When it throws, every item of that batch is rejected with the error; a caller that
- * must not let one bad item fail its neighbours splits the batch inside `flush`.
+ * `flush` answers one result per item, in order; an Error among them rejects its item alone. When it throws, every item of that batch is
+ * rejected with the error.
  */
 export class GroupCommit<Item, Result> {
   private waiting: Array<{ item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void }> = [];
@@ -16,7 +16,7 @@ export class GroupCommit<Item, Result> {
    * @param maxWaiting most items that may wait; over that `add` rejects with `overflow()` (back pressure, not memory growth)
    */
   constructor(
-    private readonly flush: (items: Item[]) => Promise<Result[]>,
+    private readonly flush: (items: Item[]) => Promise<Array<Result | Error>>,
     private readonly maxBatch: number,
     private readonly maxWaiting = Number.POSITIVE_INFINITY,
     private readonly overflow: () => Error = () => new Error('too many items wait for a flush'),
@@ -50,7 +50,11 @@ export class GroupCommit<Item, Result> {
       const batch = this.waiting.splice(0, this.maxBatch);
       try {
         const results = await this.flush(batch.map((entry) => entry.item));
-        for (let i = 0; i < batch.length; i++) batch[i]!.resolve(results[i]!);
+        for (let i = 0; i < batch.length; i++) {
+          const result = results[i]!;
+          if (result instanceof Error) batch[i]!.reject(result);
+          else batch[i]!.resolve(result);
+        }
       } catch (error) {
         for (const entry of batch) entry.reject(error);
       }

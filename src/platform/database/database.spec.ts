@@ -7,7 +7,7 @@ describe('Database', () => {
   beforeAll(async () => {
     test = await createTestDatabase();
     await test.database.query(
-      `INSERT INTO idempotency_keys SELECT c, 'k', '\\x00', 'msg', '{}', now() FROM unnest($1::text[]) c`,
+      `INSERT INTO idempotency_keys SELECT c, 'k', '\\x00', 'msg', now() FROM unnest($1::text[]) c`,
       [['a_1', 'b_1']],
     );
   });
@@ -25,7 +25,7 @@ describe('Database', () => {
 
   it('refuses a row of another tenant inside a tenant scope, and the scope ends with the transaction', async () => {
     const write = test.database.tenant('a_1', (tx) =>
-      tx.query(`INSERT INTO idempotency_keys VALUES ('b_1', 'k2', '\\x00', 'msg', '{}', now())`),
+      tx.query(`INSERT INTO idempotency_keys VALUES ('b_1', 'k2', '\\x00', 'msg', now())`),
     );
     await expect(write).rejects.toThrow(/row-level security/);
     expect(await test.database.execute('UPDATE idempotency_keys SET message_id = message_id')).toBe(2);

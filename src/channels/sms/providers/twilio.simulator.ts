@@ -23,6 +23,9 @@ const KNOWN_PARAMETERS = new Set(
   ).split(' '),
 );
 
+/** The number that a simulated Messaging Service sends from and is answered at. */
+const POOL_NUMBER = '+15005550100';
+
 const PATH =
   /^\/2010-04-01\/Accounts\/(AC[0-9a-fA-F]{32})(\.json|\/Balance\.json|\/Messages\.json|\/Messages\/([A-Za-z0-9]+)\.json)$/;
 
@@ -130,7 +133,13 @@ function callbackFor(
     const sid = `SM${randomBytes(16).toString('hex')}`;
     url = inboundUrl(target);
     word = 'received';
-    const parties = { From: to, To: from ?? '', Body: `Re: ${body}`.slice(0, 160), NumMedia: '0', NumSegments: '1' };
+    const parties = {
+      From: to,
+      To: from?.startsWith('MG') ? POOL_NUMBER : (from ?? ''),
+      Body: `Re: ${body}`.slice(0, 160),
+      NumMedia: '0',
+      NumSegments: '1',
+    };
     fields = { ...ids, MessageSid: sid, SmsSid: sid, SmsMessageSid: sid, SmsStatus: 'received', ...parties };
   } else {
     const statuses = { MessageSid: externalId, SmsSid: externalId, MessageStatus: event, SmsStatus: event };

@@ -1,0 +1,65 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { SmsModule } from './channels/sms/sms.module';
+import { APP_CONFIG, type AppConfig } from './config/app-config';
+import { PublicUrl } from './config/public-url';
+import { CLOCK, systemClock } from './kernel/clock';
+import { LOGGER, type Logger } from './kernel/logger';
+import { MessagingModule } from './messaging/messaging.module';
+import { OpsModule } from './ops/ops.module';
+import { DatabaseModule } from './platform/database/database.module';
+import { EventsModule } from './platform/events/events.module';
+import { HttpClientModule } from './platform/http-client/http-client.module';
+import { QueueModule } from './platform/queue/queue.module';
+import { SecretsModule } from './platform/secrets/secrets.module';
+import { Runtime } from './runtime';
+import { SimulatorModule } from './simulator/simulator.module';
+import { TenancyModule } from './tenancy/tenancy.module';
+import { WebhookEndpointsModule } from './webhook/endpoints/webhook-endpoints.module';
+import { CallbackIngressModule } from './webhook/ingress/callback-ingress.module';
+
+@Global()
+@Module({})
+class ConfigurationModule {
+  static with(config: AppConfig, logger: Logger): DynamicModule {
+    const publicUrl = new PublicUrl(config.publicUrl);
+    return {
+      module: ConfigurationModule,
+      providers: [
+        { provide: APP_CONFIG, useValue: config },
+        { provide: LOGGER, useValue: logger },
+        { provide: CLOCK, useValue: systemClock },
+        { provide: PublicUrl, useValue: publicUrl },
+      ],
+      exports: [APP_CONFIG, LOGGER, CLOCK, PublicUrl],
+    };
+  }
+}
+
+/**
+ * The composition root: which modules there are. Knows no behaviour. Every role has the same modules; {@link Runtime} decides which of their work
+ * a process does.
+ */
+@Module({})
+export class AppModule {
+  static with(config: AppConfig, logger: Logger): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigurationModule.with(config, logger),
+        DatabaseModule,
+        EventsModule,
+        SecretsModule,
+        HttpClientModule,
+        QueueModule.forRedis(config.redisUrl),
+        TenancyModule,
+        MessagingModule,
+        SmsModule,
+        CallbackIngressModule,
+        WebhookEndpointsModule,
+        OpsModule,
+        ...(config.simulator ? [SimulatorModule] : []),
+      ],
+      providers: [Runtime],
+    };
+  }
+}

@@ -1,0 +1,21 @@
+import { Module } from '@nestjs/common';
+import { GatewayModule } from '../../gateway/gateway.module';
+import { ChannelRegistry } from '../../messaging/channel-registry';
+import { MessagingModule } from '../../messaging/messaging.module';
+import { smsChannel } from './sms.channel';
+import { SmsController } from './sms.controller';
+import { SMS_PROVIDERS } from './sms.providers';
+
+/**
+ * Decides what an SMS is: its fields, limits and parts. Owns the SMS providers and `POST /v1/sms/send`. Must not know the other channels, nor how
+ * a message is stored or dispatched.
+ */
+@Module({
+  imports: [MessagingModule, GatewayModule.forProviders(SMS_PROVIDERS)],
+  controllers: [SmsController],
+})
+export class SmsModule {
+  constructor(channels: ChannelRegistry) {
+    channels.register(smsChannel);
+  }
+}

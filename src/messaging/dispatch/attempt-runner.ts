@@ -1,0 +1,440 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { LOGGER, type Logger } from '../../kernel/logger';
+import { ConfigDirectory } from '../../gateway/configs/config-directory';
+import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
+import { ConfigLifeCycle } from '../../gateway/configs/config-life-cycle';
+import type { OutboundMessage } from '../../gateway/contracts/gateway';
+import { GatewayError } from '../../gateway/contracts/gateway-error';
+import { GatewayCalls } from '../../gateway/gateway-calls';
+import { GatewayFactory } from '../../gateway/gateway-factory';
+import { GatewayRates } from '../../gateway/limits/gateway-rates';
+import { Router, type Candidate, type Route } from '../../gateway/router';
+import { DispatchMetrics } from './dispatch-metrics';
+import type { AttemptRecord, ClaimedMessage, DispatchOutcome, Requeue } from '../record/message.types';
+import { DEFAULT_PAUSE_MS, FAILOVER_POLICY, LONGEST_PAUSE_MS, LONGEST_WAIT_MS, retryDelayMs } from './failover.policy';
+
+/** How soon after an attempt of unknown fate the provider is asked for the first time. */
+const FIRST_LOOKUP_MS = 1_000;
+
+type Next = DispatchOutcome['next'];
+
+/**
+ * Takes one claimed message one step further: at most one attempt at one gateway, the one that the claim is for. What follows is decided by
+ * {@link FAILOVER_POLICY} alone. Does not throw: whatever happens is an outcome.
+ */
+@Injectable()
+export class AttemptRunner {
+  private readonly throttles = new Map<string, number>();
+
+  constructor(
+    private readonly router: Router,
+    private readonly gateways: GatewayFactory,
+    private readonly calls: GatewayCalls,
+    private readonly rates: GatewayRates,
+    private readonly circuits: CircuitBreakers,
+    private readonly directory: ConfigDirectory,
+    private readonly lifecycle: ConfigLifeCycle,
+    private readonly metrics: DispatchMetrics,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  async run(message: ClaimedMessage, signal: AbortSignal): Promise<DispatchOutcome> {
+    try {
+      const request = { channel: message.channel, to: message.recipient, provider: message.provider ?? undefined };
+      const route =
+        this.router.routeSync(message.clientId, request) ?? (await this.router.route(message.clientId, request));
+      if (message.unknown) return { message, ...(await this.reconcile(message, route, signal)) };
+      return { message, ...(await this.attempt(message, route, signal)) };
+    } catch (error) {
+      // A fault of ours before anything was sent (the database went away while routing, say): the message stays, and is tried again.
+      this.logger.error({ err: error, messageId: message.id }, 'attempt not begun');
+      return {
+        message,
+        next: requeue(message, { dueAt: this.clock.now() + retryDelayMs(1, Math.random()), waitingOn: 'retry' }),
+      };
+    }
+  }
+
+  /** An unknown attempt for a message whose worker died with it in hand. */
+  async abandoned(message: ClaimedMessage, claimedAt: number): Promise<DispatchOutcome> {
+    if (message.unknown) return { message, next: requeue(message, { dueAt: this.clock.now(), waitingOn: 'retry' }) };
+    const route = await this.router.route(message.clientId, {
+      channel: message.channel,
+      to: message.recipient,
+      provider: message.provider ?? undefined,
+    });
+    const gateway = route.candidates.find((candidate) => candidate.configId === message.lane)?.gateway ?? '';
+    const attempt: AttemptRecord = {
+      gateway,
+      config_id: message.lane,
+      started_at: new Date(claimedAt).toISOString(),
+      finished_at: new Date(this.clock.now()).toISOString(),
+      outcome: 'unknown',
+      error_code: 'worker_lost',
+      error_message: 'The process that had this message in hand ended; whether the provider took it is not known.',
+      reason: 'worker_lost',
+    };
+    return { message, attempt, next: this.beginReconcile(message, route, claimedAt) };
+  }
+
+  private async attempt(
+    message: ClaimedMessage,
+    route: Route,
+    signal: AbortSignal,
+  ): Promise<Omit<DispatchOutcome, 'message'>> {
+    const now = this.clock.now();
+    if (message.expiresAt <= now) return { next: lapsed(message) };
+    const candidate = this.nextCandidate(message, route, now);
+    if (!candidate) return { next: this.endOfRound(message, route, now) };
+    if (candidate.configId !== message.lane)
+      return { next: requeue(message, { lane: candidate.configId, dueAt: now, waitingOn: null }) };
+    const outbound = outboundMessage(message);
+    const gateway = this.gateways.create(message.channel, candidate.gateway);
+    const issues = gateway.validate(outbound, candidate.config.settings);
+    if (issues.length > 0) {
+      const text = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
+      const attempt = this.record(candidate, now, {
+        outcome: 'content_permanent',
+        error_code: issues[0]!.code,
+        error_message: text,
+        reason: issues[0]!.code,
+      });
+      return { attempt, next: this.tryNext(message, route, candidate, now, { code: issues[0]!.code, message: text }) };
+    }
+    const wait = this.rates.pausedUntil(candidate.configId) - now;
+    if (wait > 0) return { next: requeue(message, { dueAt: now + wait, waitingOn: 'gateway_rate' }) };
+    if (!this.circuits.tryProbe(candidate.configId)) {
+      return {
+        next: requeue(message, {
+          dueAt: Math.max(now + 250, this.circuits.openUntil(candidate.configId)),
+          waitingOn: 'circuit_open',
+        }),
+      };
+    }
+    try {
+      const options = { messageId: message.id, attempt: message.attempts + 1, signal };
+      const ctx =
+        this.calls.contextForSync(candidate.config, options) ??
+        (await this.calls.contextFor(candidate.config, options));
+      const result = await gateway.send(outbound, ctx);
+      this.circuits.succeeded(candidate.configId);
+      this.throttles.delete(candidate.configId);
+      this.metrics.attempt(candidate.gateway, 'accepted', this.clock.now() - now);
+      return {
+        attempt: this.record(candidate, now, { outcome: 'accepted', external_id: result.externalId }),
+        next: {
+          type: 'sent',
+          gateway: candidate.gateway,
+          configId: candidate.configId,
+          externalId: result.externalId,
+          externalIds: result.externalIds,
+          status: result.status ?? 'sent',
+          segments: result.segments,
+          cost: result.cost,
+        },
+      };
+    } catch (error) {
+      return this.failed(message, route, candidate, now, asGatewayError(error));
+    }
+  }
+
+  private async failed(
+    message: ClaimedMessage,
+    route: Route,
+    candidate: Candidate,
+    startedAt: number,
+    error: GatewayError,
+  ): Promise<Omit<DispatchOutcome, 'message'>> {
+    const rule = FAILOVER_POLICY[error.class];
+    const now = this.clock.now();
+    this.metrics.attempt(candidate.gateway, rule.outcome, now - startedAt);
+    if (rule.tripsCircuit) this.circuits.failed(candidate.configId);
+    // A provider that refuses this recipient or content works; one that throttles, or does not know the account, says nothing of its health.
+    else if (rule.then === 'fail') this.circuits.succeeded(candidate.configId);
+    else this.circuits.released(candidate.configId);
+    const attempt = this.record(candidate, startedAt, {
+      outcome: rule.outcome,
+      error_code: clean(error.providerCode ?? error.code),
+      error_message: clean(error.providerText ?? error.message),
+      reason: error.code,
+    });
+    if (rule.disablesConfig && error.scope === 'account') {
+      await this.disable(candidate, error);
+    }
+    const reason = { code: error.code, message: clean(error.providerText ?? error.message) };
+    switch (rule.then) {
+      case 'fail':
+        return {
+          attempt,
+          next: { type: 'final', status: 'failed', errorCode: reason.code, errorMessage: reason.message },
+        };
+      case 'next_gateway':
+        return { attempt, next: this.tryNext(message, route, candidate, now, reason) };
+      case 'pause': {
+        const pause = error.retryAfterMs ?? this.nextPause(candidate.configId);
+        this.rates.pause(candidate.configId, now + pause);
+        if (pause > LONGEST_WAIT_MS) {
+          const next = this.tryNext(message, route, candidate, now, reason, now + pause);
+          return { attempt, next };
+        }
+        return {
+          attempt,
+          next: expiring(message, requeue(message, { dueAt: now + pause, waitingOn: 'gateway_rate' }), reason),
+        };
+      }
+      case 'reconcile':
+        return { attempt, next: this.beginReconcile(message, route, startedAt) };
+    }
+  }
+
+  /** A failure to do so must not cost the attempt's outcome; the next message that fails tries again. */
+  private async disable(candidate: Candidate, error: GatewayError): Promise<void> {
+    try {
+      await this.lifecycle.markError(candidate.configId, candidate.config.version, {
+        code: error.code,
+        message: clean(error.providerText ?? error.message),
+        ...(error.providerCode === undefined ? {} : { provider_code: clean(error.providerCode) }),
+      });
+    } catch (failure) {
+      this.logger.warn({ err: failure, configId: candidate.configId }, 'config not put into error');
+    }
+  }
+
+  /** The first candidate that was not tried in this round and is not in a long pause. */
+  private nextCandidate(message: ClaimedMessage, route: Route, now: number): Candidate | undefined {
+    const open = route.candidates.filter((candidate) => !message.tried.includes(candidate.configId));
+    return open.find((candidate) => this.rates.pausedUntil(candidate.configId) - now <= LONGEST_WAIT_MS);
+  }
+
+  /**
+   * Goes on to the next candidate, or ends the round.
+   * @param notBefore when the gateway that just refused is free again; a round that ends here waits for it
+   */
+  private tryNext(
+    message: ClaimedMessage,
+    route: Route,
+    done: Candidate,
+    now: number,
+    reason: { code: string; message: string },
+    notBefore?: number,
+  ): Next {
+    const tried = [...message.tried, done.configId];
+    const next = this.nextCandidate({ ...message, tried }, route, now);
+    if (next) return requeue(message, { lane: next.configId, tried, dueAt: now, waitingOn: null });
+    if (notBefore !== undefined) {
+      // Every gateway pauses: no attempt is used up, the message waits for the first that is free.
+      return expiring(
+        message,
+        requeue(message, { dueAt: notBefore, tried: message.tried, waitingOn: 'gateway_rate' }),
+        reason,
+      );
+    }
+    return this.endOfRound({ ...message, tried }, route, now);
+  }
+
+  private endOfRound(message: ClaimedMessage, route: Route, now: number): Next {
+    const pauses = route.candidates
+      .map((candidate) => this.rates.pausedUntil(candidate.configId))
+      .filter((until) => until > now);
+    const circuit = route.skipped.find((skip) => skip.reason === 'circuit_open' && skip.configId);
+    const untried = message.tried.length === 0;
+    // Nobody could be asked: that is no round. Wait for the circuit or the pause that ends first.
+    if (untried && (pauses.length > 0 || circuit?.configId)) {
+      const opens = circuit?.configId ? [Math.max(now + 250, this.circuits.openUntil(circuit.configId))] : [];
+      const dueAt = Math.min(...pauses, ...opens);
+      return expiring(
+        message,
+        requeue(message, { dueAt, waitingOn: pauses.includes(dueAt) ? 'gateway_rate' : 'circuit_open' }),
+        {
+          code: 'all_gateways_failed',
+          message: 'No gateway became free in time.',
+        },
+      );
+    }
+    const rounds = message.rounds + 1;
+    const lane =
+      route.candidates[0]?.configId ?? route.skipped.find((skip) => skip.temporary)?.configId ?? message.lane;
+    const dueAt = now + retryDelayMs(rounds, Math.random());
+    return expiring(message, requeue(message, { lane, rounds, tried: [], dueAt, waitingOn: 'retry' }), {
+      code: message.attempts > 0 || !untried ? 'all_gateways_failed' : 'no_gateway_available',
+      message:
+        untried && message.attempts === 0
+          ? 'No gateway could be asked before the message expired.'
+          : 'Every gateway failed until the message expired.',
+    });
+  }
+
+  private beginReconcile(message: ClaimedMessage, route: Route, since: number): Next {
+    const now = this.clock.now();
+    const reconcileUntil = now + route.reconcileSeconds * 1000;
+    return requeue(message, {
+      dueAt: Math.min(now + FIRST_LOOKUP_MS, reconcileUntil),
+      waitingOn: 'retry',
+      unknown: { since, configId: message.lane, reconcileUntil },
+    });
+  }
+
+  /** Asks the provider for a message of unknown fate; when the time is over, the channel's `on_ambiguous` decides. */
+  private async reconcile(
+    message: ClaimedMessage,
+    route: Route,
+    signal: AbortSignal,
+  ): Promise<Omit<DispatchOutcome, 'message'>> {
+    const unknown = message.unknown!;
+    const found = await this.lookUp(message, unknown, signal);
+    if (found) return { next: found };
+    const now = this.clock.now();
+    if (now < unknown.reconcileUntil) {
+      return { next: requeue(message, { dueAt: unknown.reconcileUntil, waitingOn: 'retry' }) };
+    }
+    if (route.onAmbiguous === 'hold') {
+      return {
+        next: {
+          type: 'final',
+          status: 'failed',
+          errorCode: 'outcome_unknown',
+          errorMessage:
+            'Whether the provider took the message could not be found out, and the channel holds such messages.',
+        },
+      };
+    }
+    const tried = [...message.tried, unknown.configId];
+    const rest: ClaimedMessage = { ...message, unknown: null, tried };
+    if (message.expiresAt <= now) {
+      return {
+        next: {
+          type: 'final',
+          status: 'failed',
+          errorCode: 'outcome_unknown',
+          errorMessage: 'The message expired while its fate was not known.',
+        },
+      };
+    }
+    const candidate = this.nextCandidate(rest, route, now);
+    const next = candidate
+      ? requeue(rest, { lane: candidate.configId, tried, dueAt: now, waitingOn: null, unknown: null })
+      : this.endOfRound(rest, route, now);
+    return { possibleDuplicate: true, next };
+  }
+
+  private async lookUp(
+    message: ClaimedMessage,
+    unknown: NonNullable<ClaimedMessage['unknown']>,
+    signal: AbortSignal,
+  ): Promise<Next | undefined> {
+    try {
+      const config = await this.directory.config(message.clientId, unknown.configId);
+      if (!config) return undefined;
+      const gateway = this.gateways.create(message.channel, config.provider);
+      if (!gateway.findSent) return undefined;
+      const ctx = await this.calls.contextFor(config, { messageId: message.id, attempt: message.attempts, signal });
+      const report = await gateway.findSent(outboundMessage(message), unknown.since, ctx);
+      if (!report) return undefined;
+      return {
+        type: 'sent',
+        gateway: config.provider,
+        configId: config.id,
+        externalId: report.externalId,
+        status: report.status === null || report.status === 'queued' ? 'sent' : report.status,
+        cost: report.cost,
+        segments: report.segments,
+      };
+    } catch (error) {
+      // Not finding out is an answer too; the next look comes when the time is over.
+      this.logger.info(
+        { err: error, messageId: message.id, configId: unknown.configId },
+        'look-up of a message of unknown fate failed',
+      );
+      return undefined;
+    }
+  }
+
+  private nextPause(configId: string): number {
+    const streak = this.throttles.get(configId) ?? 0;
+    this.throttles.set(configId, streak + 1);
+    return Math.min(DEFAULT_PAUSE_MS * 2 ** streak, LONGEST_PAUSE_MS);
+  }
+
+  private record(
+    candidate: Candidate,
+    startedAt: number,
+    rest: Omit<AttemptRecord, 'gateway' | 'config_id' | 'started_at' | 'finished_at'>,
+  ): AttemptRecord {
+    return {
+      gateway: candidate.gateway,
+      config_id: candidate.configId,
+      started_at: new Date(startedAt).toISOString(),
+      finished_at: new Date(this.clock.now()).toISOString(),
+      ...rest,
+    };
+  }
+}
+
+function requeue(
+  message: ClaimedMessage,
+  change: Partial<Requeue> & Pick<Requeue, 'dueAt' | 'waitingOn'>,
+): Next & { type: 'requeue' } {
+  return {
+    type: 'requeue',
+    requeue: { lane: message.lane, rounds: message.rounds, tried: message.tried, unknown: message.unknown, ...change },
+  };
+}
+
+/** A wait that would outlast the message fails it now: its client learns at once, and nothing is sent late. */
+function expiring(
+  message: ClaimedMessage,
+  next: Next & { type: 'requeue' },
+  reason: { code: string; message: string },
+): Next {
+  if (next.requeue.dueAt < message.expiresAt) return next;
+  const code = reason.code === 'no_gateway_available' ? reason.code : 'all_gateways_failed';
+  return { type: 'final', status: 'failed', errorCode: code, errorMessage: reason.message };
+}
+
+/** The time of a message ran out before this attempt: `expired` when none was made, else its attempts had all failed. */
+function lapsed(message: ClaimedMessage): Next {
+  if (message.attempts === 0) {
+    return {
+      type: 'final',
+      status: 'expired',
+      errorCode: 'expired',
+      errorMessage: 'The message expired before it could be sent.',
+    };
+  }
+  return {
+    type: 'final',
+    status: 'failed',
+    errorCode: 'all_gateways_failed',
+    errorMessage: 'Every gateway failed until the message expired.',
+  };
+}
+
+function outboundMessage(message: ClaimedMessage): OutboundMessage {
+  return {
+    id: message.id,
+    clientId: message.clientId,
+    channel: message.channel,
+    to: message.recipient,
+    from: message.sender,
+    content: message.content as unknown as OutboundMessage['content'],
+    expiresAt: message.expiresAt,
+  };
+}
+
+/** A gateway that throws anything else has a fault, and whether its request left is not known. */
+function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError({
+    class: 'ambiguous',
+    code: 'gateway_fault',
+    message: 'The gateway failed in an unexpected way.',
+    cause: error,
+  });
+}
+
+/** What PostgreSQL can store as JSON: no NUL, no half of a surrogate pair. */
+function clean(text: string): string {
+  return text.replaceAll('\u0000', '').toWellFormed().slice(0, 500);
+}

@@ -1,0 +1,179 @@
+import { Injectable } from '@nestjs/common';
+import type { Channel } from '../../kernel/channel';
+import { messageIdTime } from '../../kernel/ids';
+import { Database, type Transaction, statement } from '../../platform/database/database';
+import { textArray } from '../../platform/database/pg-array';
+import type { ClaimedMessage } from '../record/message.types';
+
+interface ClaimRow {
+  id: string;
+  client_id: string;
+  channel: Channel;
+  recipient: string;
+  sender: string | null;
+  content: Record<string, unknown>;
+  priority: number;
+  provider: string | null;
+  expires_at: Date;
+  attempts: number;
+  lane: string;
+  rounds: number;
+  tried: string[];
+  unknown_since: Date | null;
+  unknown_config: string | null;
+  reconcile_until: Date | null;
+  possible_duplicate: boolean;
+}
+
+const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.content, m.priority, m.provider, m.expires_at,
+  jsonb_array_length(m.attempts) AS attempts, m.possible_duplicate`;
+
+// SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours.
+const CLAIM = statement(
+  'message_queue.claim',
+  `WITH free AS (
+     SELECT q.message_id FROM message_queue q
+     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND q.due_at <= now()
+     FOR UPDATE SKIP LOCKED
+   ), claimed AS (
+     UPDATE message_queue q SET claimed_by = $1, claimed_at = now() FROM free WHERE q.message_id = free.message_id
+     RETURNING q.*
+   )
+   SELECT ${MESSAGE_COLUMNS}, c.lane, c.rounds, c.tried, c.unknown_since, c.unknown_config, c.reconcile_until
+   FROM claimed c JOIN messages m ON m.id = c.message_id AND m.created_at = c.message_created_at`,
+);
+
+// Finds each (tenant, lane, priority) with one index probe, so a long backlog of one tenant does not hide the others. Rows that just came are
+// on their way through the queue; looking for them here would only repeat that.
+const SWEEP = statement(
+  'message_queue.sweep',
+  `WITH RECURSIVE lanes AS (
+     (SELECT client_id, lane, priority FROM message_queue ORDER BY client_id, lane, priority LIMIT 1)
+     UNION ALL
+     SELECT n.client_id, n.lane, n.priority FROM lanes l CROSS JOIN LATERAL (
+       SELECT q.client_id, q.lane, q.priority FROM message_queue q
+       WHERE (q.client_id, q.lane, q.priority) > (l.client_id, l.lane, l.priority)
+       ORDER BY q.client_id, q.lane, q.priority LIMIT 1) n
+   )
+   SELECT l.client_id, l.lane, l.priority, r.ids FROM lanes l CROSS JOIN LATERAL (
+     SELECT array_agg(x.message_id ORDER BY x.due_at) AS ids FROM (
+       SELECT q.message_id, q.due_at FROM message_queue q
+       WHERE q.client_id = l.client_id AND q.lane = l.lane AND q.priority = l.priority AND q.due_at <= now() AND q.claimed_by IS NULL
+         AND (q.waiting_on IS NOT NULL OR q.due_at <= now() - interval '2 seconds')
+       ORDER BY q.due_at LIMIT $1) x) r
+   WHERE r.ids IS NOT NULL`,
+);
+
+const READ_LANE = statement(
+  'message_queue.read_lane',
+  `SELECT message_id FROM message_queue
+   WHERE client_id = $1 AND lane = $2 AND priority = $3 AND due_at <= now() AND claimed_by IS NULL
+   ORDER BY due_at LIMIT $4`,
+);
+
+/** The waiting messages in PostgreSQL: who claims which, what is ready, and whose claims died. */
+@Injectable()
+export class ClaimStore {
+  constructor(private readonly database: Database) {}
+
+  /** Claims those of the ids that are free and due, for one holder. */
+  async claim(holder: string, ids: readonly string[]): Promise<ClaimedMessage[]> {
+    const rows = await this.database.query<ClaimRow>(CLAIM, [holder, textArray(ids)]);
+    return rows.map(claimedMessage);
+  }
+
+  /** What is due and unclaimed, at most `perLane` ids for each tenant, lane and priority. */
+  async sweep(perLane: number): Promise<Array<{ clientId: string; lane: string; priority: number; ids: string[] }>> {
+    const rows = await this.database.query<{ client_id: string; lane: string; priority: number; ids: string[] }>(
+      SWEEP,
+      [perLane],
+    );
+    return rows.map((row) => ({ clientId: row.client_id, lane: row.lane, priority: row.priority, ids: row.ids }));
+  }
+
+  async readLane(clientId: string, lane: string, priority: number, limit: number): Promise<string[]> {
+    const rows = await this.database.query<{ message_id: string }>(READ_LANE, [clientId, lane, priority, limit]);
+    return rows.map((row) => row.message_id);
+  }
+
+  /** Gives back what a holder claimed and did not begin. */
+  async release(holder: string, ids: readonly string[]): Promise<void> {
+    await this.database.execute(
+      `UPDATE message_queue SET claimed_by = NULL, claimed_at = NULL WHERE claimed_by = $1 AND message_id = ANY($2::text[])`,
+      [holder, textArray(ids)],
+    );
+  }
+
+  /** Ids that a holder has claimed for longer than a time. */
+  async heldFor(holder: string, seconds: number): Promise<string[]> {
+    const rows = await this.database.query<{ message_id: string }>(
+      `SELECT message_id FROM message_queue WHERE claimed_by = $1 AND claimed_at < now() - $2 * interval '1 second'`,
+      [holder, seconds],
+    );
+    return rows.map((row) => row.message_id);
+  }
+
+  /** Says that a process lives. Called before its first claim and again and again. */
+  async beat(holder: string): Promise<void> {
+    await this.database.execute(
+      `INSERT INTO workers (id, started_at, heartbeat_at) VALUES ($1, now(), now()) ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()`,
+      [holder],
+    );
+  }
+
+  async leave(holder: string): Promise<void> {
+    await this.database.execute('DELETE FROM workers WHERE id = $1', [holder]);
+  }
+
+  /** Holders that have not beaten for a time; all but `self` when `exclusive`, since then nobody else can be alive. */
+  async deadHolders(self: string, silentSeconds: number, exclusive: boolean): Promise<string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `SELECT id FROM workers WHERE id <> $1 AND ($3 OR heartbeat_at < now() - $2 * interval '1 second')`,
+      [self, silentSeconds, exclusive],
+    );
+    return rows.map((row) => row.id);
+  }
+
+  /** Locks up to `limit` messages that a dead holder had claimed; for use in the transaction that takes them back. */
+  async lockHeldBy(
+    tx: Transaction,
+    holder: string,
+    limit: number,
+  ): Promise<Array<ClaimedMessage & { claimedAt: number }>> {
+    const rows = await tx.query<ClaimRow & { claimed_at: Date }>(
+      `SELECT ${MESSAGE_COLUMNS}, q.lane, q.rounds, q.tried, q.unknown_since, q.unknown_config, q.reconcile_until, q.claimed_at
+       FROM message_queue q JOIN messages m ON m.id = q.message_id AND m.created_at = q.message_created_at
+       WHERE q.claimed_by = $1 LIMIT $2 FOR UPDATE OF q SKIP LOCKED`,
+      [holder, limit],
+    );
+    return rows.map((row) => ({ ...claimedMessage(row), claimedAt: row.claimed_at.getTime() }));
+  }
+}
+
+function claimedMessage(row: ClaimRow): ClaimedMessage {
+  return {
+    id: row.id,
+    createdAt: messageIdTime(row.id)!,
+    clientId: row.client_id,
+    channel: row.channel,
+    recipient: row.recipient,
+    sender: row.sender,
+    content: row.content,
+    priority: row.priority,
+    provider: row.provider,
+    expiresAt: row.expires_at.getTime(),
+    attempts: row.attempts,
+    lane: row.lane,
+    rounds: row.rounds,
+    tried: row.tried,
+    unknown:
+      row.unknown_since && row.unknown_config && row.reconcile_until
+        ? {
+            since: row.unknown_since.getTime(),
+            configId: row.unknown_config,
+            reconcileUntil: row.reconcile_until.getTime(),
+          }
+        : null,
+    possibleDuplicate: row.possible_duplicate,
+  };
+}

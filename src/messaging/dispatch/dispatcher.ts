@@ -1,0 +1,226 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { APP_CONFIG, type AppConfig } from '../../config/app-config';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { newId } from '../../kernel/ids';
+import { LOGGER, type Logger } from '../../kernel/logger';
+import { Periodic } from '../../kernel/periodic';
+import { isDatabaseUnavailable } from '../../platform/database/database';
+import { DISPATCH_QUEUE, type JobQueue, type ReadyGroup } from '../../platform/queue/job-queue';
+import { MessageWriter } from '../record/message-writer';
+import type { ClaimedMessage, DispatchOutcome } from '../record/message.types';
+import { AttemptRunner } from './attempt-runner';
+import { ClaimStore } from './claim-store';
+import { LaneGate } from './lane-gate';
+import { ReadyLists } from './ready-lists';
+
+/** Ids kept in memory for one tenant, lane and priority; the rest stays in PostgreSQL until there is room. */
+const PER_LIST = 1_000;
+/** Most messages of one claim statement. */
+const CLAIM_BATCH = 200;
+const SWEEP_MS = 500;
+const BEAT_MS = 2_000;
+/** A claim that this process does not know of (its answer got lost) is given back after this time. */
+const LOST_CLAIM_SECONDS = 15;
+/** Looking for such claims reads the whole table of waiting messages, so it is done in each eighth beat only. */
+const LOST_CLAIM_BEATS = 8;
+
+/**
+ * The worker's loop: takes hints, claims, sends, writes. PostgreSQL says what is to be done; everything in memory is a bounded view of it, so
+ * losing the queue or the process loses nothing.
+ *
+ * One claim is one attempt. A claimed message counts as "in the provider's hands, perhaps" until its outcome is committed, so a process that dies
+ * leaves attempts of unknown fate, never a second send in silence.
+ */
+@Injectable()
+export class Dispatcher {
+  readonly holder = newId('worker');
+  private readonly lists = new ReadyLists(PER_LIST);
+  private readonly inHand = new Map<string, Promise<void>>();
+  private readonly abort = new AbortController();
+  private readonly sweeper: Periodic;
+  private readonly refill: Periodic;
+  private readonly heart: Periodic;
+  private claiming: Promise<void> | undefined;
+  private pumpTimer: NodeJS.Timeout | undefined;
+  private running = false;
+  private beats = 0;
+
+  constructor(
+    private readonly claims: ClaimStore,
+    private readonly runner: AttemptRunner,
+    private readonly writer: MessageWriter,
+    private readonly gate: LaneGate,
+    @Inject(DISPATCH_QUEUE) private readonly queue: JobQueue<ReadyGroup[]>,
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {
+    this.sweeper = new Periodic('dispatch sweep', SWEEP_MS, () => this.sweep(), logger);
+    this.refill = new Periodic('dispatch refill', SWEEP_MS, () => this.readOn(), logger);
+    this.heart = new Periodic('dispatch heartbeat', BEAT_MS, () => this.beat(), logger);
+    writer.holder = this.holder;
+  }
+
+  /** Messages that this process has in hand. */
+  get inFlight(): number {
+    return this.inHand.size;
+  }
+
+  /** Begins to take work. The heartbeat is there before the first claim. */
+  async start(): Promise<void> {
+    await this.claims.beat(this.holder);
+    this.running = true;
+    this.heart.start();
+    this.queue.consume((groups) => {
+      for (const group of groups) this.lists.add(group.clientId, group.lane, group.priority, group.ids);
+      this.pump();
+    });
+    this.refill.start();
+    this.sweeper.start({ now: true });
+  }
+
+  /**
+   * Takes no more work, waits for what is in hand for a while, then gives up on it: calls still under way then leave attempts of unknown
+   * fate, as after a crash.
+   * @param graceMs longest wait
+   */
+  async stop(graceMs = 10_000): Promise<void> {
+    if (!this.running) return;
+    this.running = false;
+    clearTimeout(this.pumpTimer);
+    await Promise.all([this.sweeper.stop(), this.refill.stop()]);
+    await this.claiming;
+    const all = Promise.allSettled(this.inHand.values());
+    const timer = setTimeout(() => this.abort.abort(), graceMs);
+    await all;
+    clearTimeout(timer);
+    await this.writer.drain();
+    await this.heart.stop();
+    await this.claims
+      .leave(this.holder)
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'worker not signed off'));
+  }
+
+  private pump(): void {
+    if (!this.running) return;
+    if (this.lists.wantsMore()) this.refill.wake();
+    if (this.claiming) return;
+    const room = Math.min(this.config.workerConcurrency - this.inHand.size, CLAIM_BATCH);
+    if (room <= 0) return;
+    const taken = this.lists.take(room, (clientId, lane) => this.gate.enter(clientId, lane));
+    if (taken.length === 0) {
+      this.pumpWhenGateOpens();
+      return;
+    }
+    this.claiming = this.claim(taken).finally(() => {
+      this.claiming = undefined;
+      this.pump();
+    });
+  }
+
+  private async claim(taken: ReadonlyArray<{ id: string; lane: string }>): Promise<void> {
+    let claimed: ClaimedMessage[] = [];
+    try {
+      claimed = await this.claims.claim(
+        this.holder,
+        taken.map((message) => message.id),
+      );
+    } catch (error) {
+      this.logger.warn({ err: error }, 'claim failed');
+      // The sweep finds them again; going on at once would only spin.
+      await new Promise((resolve) => setTimeout(resolve, SWEEP_MS).unref());
+    }
+    const mine = new Map(claimed.map((message) => [message.id, message]));
+    for (const { id, lane } of taken) {
+      const message = mine.get(id);
+      if (message) this.inHand.set(id, this.handle(message, lane));
+      else {
+        this.lists.forget(id);
+        this.gate.leave(lane);
+      }
+    }
+  }
+
+  private async handle(message: ClaimedMessage, lane: string): Promise<void> {
+    let outcome: DispatchOutcome;
+    try {
+      outcome = await this.runner.run(message, this.abort.signal);
+    } finally {
+      this.gate.leave(lane);
+    }
+    await this.write(outcome);
+    this.inHand.delete(message.id);
+    this.lists.forget(message.id);
+    if (outcome.next.type === 'requeue') this.follow(outcome);
+    this.pump();
+  }
+
+  /** Writes until it is written: the provider may have taken the message, so its outcome must not be dropped while the database is away. */
+  private async write(outcome: DispatchOutcome): Promise<void> {
+    for (let delay = 50; ; delay = Math.min(delay * 2, 2_000)) {
+      try {
+        await this.writer.apply({ kind: 'dispatch', outcome });
+        return;
+      } catch (error) {
+        if (!isDatabaseUnavailable(error)) {
+          this.logger.error({ err: error, messageId: outcome.message.id }, 'outcome refused by the database');
+          return;
+        }
+        if (this.abort.signal.aborted) return;
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+  }
+
+  private follow(outcome: DispatchOutcome): void {
+    if (outcome.next.type !== 'requeue') return;
+    const { requeue } = outcome.next;
+    const { message } = outcome;
+    const add = () => {
+      if (!this.running) return;
+      this.lists.add(message.clientId, requeue.lane, message.priority, [message.id]);
+      this.pump();
+    };
+    const wait = requeue.dueAt - this.clock.now();
+    if (wait <= 0) add();
+    // What is due later is found by the sweep; a near time is worth a timer, since the sweep is half a second coarse.
+    else if (wait < 5_000) setTimeout(add, wait).unref();
+  }
+
+  /** Reads on where a list had to drop ids and is running low. */
+  private async readOn(): Promise<void> {
+    for (const place of this.lists.takeOverflowed()) {
+      const ids = await this.claims.readLane(place.clientId, place.lane, place.priority, 2 * PER_LIST);
+      this.lists.add(place.clientId, place.lane, place.priority, ids);
+    }
+    this.pump();
+  }
+
+  private async sweep(): Promise<void> {
+    for (const group of await this.claims.sweep(PER_LIST / 2)) {
+      this.lists.add(group.clientId, group.lane, group.priority, group.ids);
+    }
+    this.pump();
+  }
+
+  private async beat(): Promise<void> {
+    await this.claims.beat(this.holder);
+    this.beats += 1;
+    if (this.beats % LOST_CLAIM_BEATS !== 0) return;
+    const lost = (await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS)).filter((id) => !this.inHand.has(id));
+    if (lost.length > 0) await this.claims.release(this.holder, lost);
+  }
+
+  private pumpWhenGateOpens(): void {
+    const wait = this.gate.opensIn();
+    if (wait === undefined || this.pumpTimer) return;
+    this.pumpTimer = setTimeout(
+      () => {
+        this.pumpTimer = undefined;
+        this.pump();
+      },
+      Math.max(1, wait),
+    );
+    this.pumpTimer.unref();
+  }
+}

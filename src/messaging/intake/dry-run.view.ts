@@ -1,0 +1,127 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { CHANNELS } from '../../kernel/channel';
+
+export class DryRunCandidateView {
+  @ApiProperty({ description: 'Provider key.', example: 'twilio' })
+  gateway: string;
+
+  @ApiProperty({ description: 'The config that would be used.', example: 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  config_id: string;
+
+  @ApiProperty({ description: 'The rule that chose it.', example: 'routing +39' })
+  reason: string;
+
+  @ApiProperty({
+    description: "The config's own limit, requests a second; null: the provider's default.",
+    nullable: true,
+    type: Number,
+    example: 10,
+  })
+  max_per_second: number | null;
+
+  @ApiProperty({
+    description: 'Until when it pauses; null when it does not.',
+    nullable: true,
+    type: String,
+    format: 'date-time',
+    example: null,
+  })
+  paused_until: string | null;
+}
+
+export class DryRunSkipView {
+  @ApiProperty({ description: 'Provider key.', example: 'vonage' })
+  gateway: string;
+
+  @ApiProperty({
+    description: 'The config that is passed over; null when there is none.',
+    nullable: true,
+    type: String,
+    example: null,
+  })
+  config_id: string | null;
+
+  @ApiProperty({ description: 'Why.', example: 'paused' })
+  reason: string;
+}
+
+export class DryRunQuotaView {
+  @ApiProperty({ description: 'Whether a quota applies.', example: false })
+  limited: boolean;
+
+  @ApiProperty({ description: 'Sends left; null without a quota.', nullable: true, type: Number, example: null })
+  remaining: number | null;
+}
+
+export class DryRunQuietHoursView {
+  @ApiProperty({ description: 'Whether quiet hours hold the message back.', example: false })
+  applies: boolean;
+
+  @ApiProperty({ description: 'Until when.', nullable: true, type: String, format: 'date-time', example: null })
+  until: string | null;
+}
+
+/** What a send would do, and why. */
+export class DryRunView {
+  @ApiProperty({ description: 'Always true.', example: true })
+  dry_run: true;
+
+  @ApiProperty({ description: 'The channel it would go by.', enum: CHANNELS, example: 'sms' })
+  channel: string;
+
+  @ApiProperty({ description: 'Your tenant.', example: 'demo_4k2j9x0m3b7q1w5z' })
+  client_id: string;
+
+  @ApiProperty({ description: 'The recipient, normalised.', example: '+393331234567' })
+  to: string;
+
+  @ApiProperty({
+    description: 'The status that it would be accepted with.',
+    enum: ['queued', 'scheduled', 'simulated'],
+    example: 'queued',
+  })
+  status: string;
+
+  @ApiProperty({ description: 'The gateways that would be tried, in order.', type: [DryRunCandidateView] })
+  candidates: DryRunCandidateView[];
+
+  @ApiProperty({ description: 'The gateways that are passed over.', type: [DryRunSkipView] })
+  skipped: DryRunSkipView[];
+
+  @ApiProperty({ description: 'How an SMS would be encoded.', enum: ['gsm7', 'ucs2'], nullable: true, example: 'gsm7' })
+  encoding: string | null;
+
+  @ApiProperty({ description: 'Parts of an SMS.', type: 'integer', nullable: true, example: 1 })
+  segments: number | null;
+
+  @ApiProperty({ description: 'The characters that force UCS-2, each once.', type: [String], example: [] })
+  ucs2_characters: string[];
+
+  @ApiProperty({
+    description: 'When it would be sent; null: at once.',
+    nullable: true,
+    type: String,
+    format: 'date-time',
+    example: null,
+  })
+  send_at: string | null;
+
+  @ApiProperty({ description: 'When it would expire.', format: 'date-time', example: '2026-11-22T09:30:00.000Z' })
+  expires_at: string;
+
+  @ApiProperty({
+    description: 'What an attempt of unknown fate would lead to.',
+    enum: ['failover', 'hold'],
+    example: 'failover',
+  })
+  on_ambiguous: string;
+
+  @ApiProperty({ description: 'What is left of the quota.', type: DryRunQuotaView })
+  quota: DryRunQuotaView;
+
+  @ApiProperty({ description: 'Whether the recipient is on the suppression list.', example: false })
+  suppressed: boolean;
+
+  @ApiProperty({ description: 'Whether quiet hours hold it back.', type: DryRunQuietHoursView })
+  quiet_hours: DryRunQuietHoursView;
+}

@@ -1,0 +1,259 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { canonicalJson } from '../../kernel/canonical-json';
+import type { Channel } from '../../kernel/channel';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { messageIdTime, newId } from '../../kernel/ids';
+import { Problem } from '../../kernel/problem';
+import { GatewayFactory } from '../../gateway/gateway-factory';
+import type { OutboundMessage } from '../../gateway/contracts/gateway';
+import { Router, type Candidate, type Route } from '../../gateway/router';
+import type { Principal } from '../../tenancy/principal';
+import { ChannelRegistry, type ChannelDescriptor, type PreparedContent } from '../channel-registry';
+import { PRIORITY_RANK } from '../record/message.types';
+import { MessageInserter, type NewMessage, type StoredMessage } from './message-inserter';
+import type { SendOptionsDto } from './send-options.dto';
+
+const MAX_AHEAD_MS = 35 * 24 * 3_600_000;
+/** Clocks differ: a `send_at` this little in the past means now. */
+const CLOCK_TOLERANCE_MS = 60_000;
+
+/** What a send answers (api.md §3). */
+export interface AcceptedMessage {
+  message_id: string;
+  status: 'queued' | 'scheduled' | 'simulated';
+  channel: string;
+  client_id: string;
+  created_at: string;
+  segments: number | null;
+  would_use_gateway?: string;
+}
+
+export interface Acceptance {
+  /** 202 for a real send, 200 for a simulated one. */
+  httpStatus: 200 | 202;
+  replayed: boolean;
+  data: AcceptedMessage;
+}
+
+/** What intake knows of a request before it stores anything; a dry run shows it. */
+export interface Assessment {
+  prepared: PreparedContent;
+  route: Route;
+  /** Candidates that can carry this content, in order. */
+  able: Candidate[];
+  /** Candidates that cannot, and what they say. */
+  unable: Array<{ candidate: Candidate; reason: string }>;
+  sendAt: number | null;
+  expiresAt: number;
+  sandbox: boolean;
+}
+
+/**
+ * Decides whether a send is accepted, and makes it durable. Everything that can be refused is refused here, before a row is written, so a refused
+ * request uses up no idempotency key.
+ */
+@Injectable()
+export class IntakeService {
+  constructor(
+    private readonly channels: ChannelRegistry,
+    private readonly router: Router,
+    private readonly gateways: GatewayFactory,
+    private readonly inserter: MessageInserter,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Accepts one message; resolves when it is committed.
+   * @param dto a validated body of the channel's DTO
+   * @param headerKey the `Idempotency-Key` header
+   * @throws Problem
+   */
+  async accept(principal: Principal, channel: Channel, dto: SendOptionsDto, headerKey?: string): Promise<Acceptance> {
+    const descriptor = this.descriptor(channel);
+    const key = idempotencyKey(dto, headerKey);
+    const assessment = await this.assess(principal, descriptor, dto);
+    const candidate = assessment.able[0] ?? assessment.route.candidates[0];
+    const { prepared, sendAt, expiresAt, sandbox } = assessment;
+    const message: NewMessage = {
+      id: newId(sandbox ? 'testMessage' : 'message'),
+      clientId: principal.clientId,
+      channel,
+      status: sandbox ? 'simulated' : sendAt === null ? 'queued' : 'scheduled',
+      recipient: prepared.recipient,
+      sender: prepared.sender,
+      content: prepared.content,
+      priority: PRIORITY_RANK[dto.priority ?? 'normal'],
+      provider: dto.provider ?? null,
+      reference: dto.reference ?? null,
+      tags: dto.tags && dto.tags.length > 0 ? dto.tags : null,
+      metadata: dto.metadata ?? null,
+      encoding: prepared.encoding,
+      segments: prepared.segments,
+      sendAt,
+      expiresAt,
+      gateway: sandbox ? (candidate?.gateway ?? null) : null,
+      lane: sandbox
+        ? null
+        : (candidate?.configId ?? assessment.route.skipped.find((skip) => skip.temporary)?.configId ?? ''),
+      idempotency: key === undefined ? null : { key, bodyHash: bodyHash(channel, dto) },
+    };
+    const result = await this.inserter.insert(message);
+    if (result.kind === 'stored') return this.answer(principal.clientId, message, message.gateway, false);
+    if (result.kind === 'conflict') {
+      throw new Problem(
+        'idempotency_conflict',
+        'This idempotency key was used with another body. Use a new key for another message.',
+        {
+          errors: [{ field: 'idempotency_key', code: 'idempotency_conflict', message: 'was used with another body' }],
+        },
+      );
+    }
+    return this.answer(principal.clientId, replayOf(result.message), result.message.gateway, true);
+  }
+
+  /** Everything that is decided about a request before it is stored. Stores nothing. @throws Problem */
+  async assess(principal: Principal, descriptor: ChannelDescriptor, dto: SendOptionsDto): Promise<Assessment> {
+    checkMetadata(dto.metadata);
+    const now = this.clock.now();
+    const sendAt = sendTime(dto, now);
+    const expiresAt = expiryTime(dto, sendAt ?? now, descriptor.defaultExpiryMs);
+    const prepared = descriptor.prepare(dto);
+    const request = { channel: descriptor.channel, to: prepared.recipient, provider: dto.provider };
+    const route =
+      this.router.routeSync(principal.clientId, request) ?? (await this.router.route(principal.clientId, request));
+    const outbound: OutboundMessage = {
+      id: '',
+      clientId: principal.clientId,
+      channel: descriptor.channel,
+      to: prepared.recipient,
+      from: prepared.sender,
+      content: prepared.content as OutboundMessage['content'],
+      expiresAt,
+    };
+    const able: Candidate[] = [];
+    const unable: Assessment['unable'] = [];
+    let issues: ReturnType<ReturnType<GatewayFactory['create']>['validate']> = [];
+    for (const candidate of route.candidates) {
+      const found = this.gateways
+        .create(descriptor.channel, candidate.gateway)
+        .validate(outbound, candidate.config.settings);
+      if (found.length === 0) able.push(candidate);
+      else {
+        unable.push({ candidate, reason: found.map((issue) => `${issue.field}: ${issue.message}`).join('; ') });
+        if (issues.length === 0) issues = found;
+      }
+    }
+    if (able.length === 0) {
+      if (issues.length > 0) {
+        throw new Problem(
+          'invalid_request',
+          `No gateway can carry this message: ${issues.map((issue) => `${issue.field} ${issue.message}`).join('; ')}`,
+          {
+            errors: issues.map(({ field, code, message }) => ({ field, code, message })),
+          },
+        );
+      }
+      if (!route.skipped.some((skip) => skip.temporary)) {
+        const reasons = route.skipped.map((skip) => `${skip.gateway}: ${skip.reason}`).join('; ');
+        throw new Problem(
+          'no_gateway_available',
+          `No gateway can take this message${reasons ? ` (${reasons})` : ': none is set up for this channel'}.`,
+          {
+            errors: dto.provider
+              ? [
+                  {
+                    field: 'provider',
+                    code: 'no_gateway_available',
+                    message: 'names no gateway that can take this message',
+                  },
+                ]
+              : [],
+          },
+        );
+      }
+    }
+    return { prepared, route, able, unable, sendAt, expiresAt, sandbox: principal.sandbox || dto.sandbox === true };
+  }
+
+  /** @throws Problem for a channel that this build does not know */
+  descriptor(channel: string): ChannelDescriptor {
+    const descriptor = this.channels.get(channel);
+    if (!descriptor)
+      throw Problem.field('channel', 'invalid_value', `must be one of ${this.channels.names().join(', ')}`);
+    return descriptor;
+  }
+
+  private answer(
+    clientId: string,
+    message: Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'>,
+    gateway: string | null,
+    replayed: boolean,
+  ): Acceptance {
+    return {
+      httpStatus: message.status === 'simulated' ? 200 : 202,
+      replayed,
+      data: {
+        message_id: message.id,
+        status: message.status,
+        channel: message.channel,
+        client_id: clientId,
+        created_at: new Date(messageIdTime(message.id)!).toISOString(),
+        segments: message.segments,
+        ...(message.status === 'simulated' && gateway ? { would_use_gateway: gateway } : {}),
+      },
+    };
+  }
+}
+
+function replayOf(stored: StoredMessage): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {
+  const status = stored.id.startsWith('msg_test_') ? 'simulated' : stored.scheduled ? 'scheduled' : 'queued';
+  return { id: stored.id, channel: stored.channel, segments: stored.segments, status };
+}
+
+function idempotencyKey(dto: SendOptionsDto, header: string | undefined): string | undefined {
+  if (header !== undefined && (header.length < 1 || header.length > 255 || !/^[\x20-\x7e]+$/.test(header))) {
+    throw Problem.field('Idempotency-Key', 'invalid_value', 'must be 1 to 255 printable ASCII characters');
+  }
+  if (dto.idempotency_key !== undefined && header !== undefined && dto.idempotency_key !== header) {
+    throw Problem.field('idempotency_key', 'invalid_value', 'differs from the header Idempotency-Key');
+  }
+  return dto.idempotency_key ?? header;
+}
+
+/** Two bodies are the same when they mean the same: member order and white space do not count, nor where the key was given. */
+function bodyHash(channel: string, dto: SendOptionsDto): Buffer {
+  const { idempotency_key: _key, ...body } = dto;
+  return createHash('sha256').update(channel).update('\n').update(canonicalJson(body)).digest();
+}
+
+function sendTime(dto: SendOptionsDto, now: number): number | null {
+  if (dto.send_at === undefined) return null;
+  const at = Date.parse(dto.send_at);
+  if (Number.isNaN(at)) throw Problem.field('send_at', 'invalid_value', 'is not a time');
+  if (at < now - CLOCK_TOLERANCE_MS) throw Problem.field('send_at', 'in_the_past', 'must not be in the past');
+  if (at > now + MAX_AHEAD_MS) throw Problem.field('send_at', 'too_far_ahead', 'must be at most 35 days ahead');
+  return at <= now ? null : at;
+}
+
+function expiryTime(dto: SendOptionsDto, start: number, defaultMs: number): number {
+  if (dto.expires_at === undefined) return start + defaultMs;
+  const at = Date.parse(dto.expires_at);
+  if (Number.isNaN(at)) throw Problem.field('expires_at', 'invalid_value', 'is not a time');
+  if (at <= start) throw Problem.field('expires_at', 'in_the_past', 'must be after now, and after send_at');
+  if (at > start + MAX_AHEAD_MS)
+    throw Problem.field('expires_at', 'too_far_ahead', 'must be at most 35 days after the message is due');
+  return at;
+}
+
+function checkMetadata(metadata: Record<string, string> | undefined): void {
+  if (metadata === undefined) return;
+  const entries = Object.entries(metadata);
+  if (entries.length > 20) throw Problem.field('metadata', 'too_many', 'must have at most 20 members');
+  for (const [key, value] of entries) {
+    if (key.length < 1 || key.length > 64)
+      throw Problem.field(`metadata.${key.slice(0, 64)}`, 'invalid_key', 'must have a key of 1 to 64 characters');
+    if (typeof value !== 'string') throw Problem.field(`metadata.${key}`, 'invalid_type', 'must be a string');
+    if (value.length > 512) throw Problem.field(`metadata.${key}`, 'too_long', 'must have at most 512 characters');
+  }
+}

@@ -1,0 +1,86 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import type { Channel } from '../../kernel/channel';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { Problem } from '../../kernel/problem';
+import { ok, type Success } from '../../platform/http/envelope';
+import type { Principal } from '../../tenancy/principal';
+import { MessageReader } from '../record/message-reader';
+import { MessageSignal } from '../record/message-signal';
+import { DryRunService } from './dry-run.service';
+import { IntakeService } from './intake.service';
+import type { SendOptionsDto } from './send-options.dto';
+
+/** Another process may have written what we wait for, so a waiter also looks by itself, this often. */
+const LOOK_MS = 250;
+
+/**
+ * Answers every send, whatever its channel: dry run, acceptance, idempotent replay and `Prefer: wait`.
+ */
+@Injectable()
+export class SendResponder {
+  constructor(
+    private readonly intake: IntakeService,
+    private readonly dryRuns: DryRunService,
+    private readonly reader: MessageReader,
+    private readonly signal: MessageSignal,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Sets status and headers on the response, answers the body. @throws Problem */
+  async respond(
+    principal: Principal,
+    channel: Channel,
+    dto: SendOptionsDto,
+    request: Request,
+    response: Response,
+  ): Promise<Success<object>> {
+    const waitSeconds = preferredWait(request.headers['prefer']);
+    if (dto.dry_run === true) {
+      response.status(200);
+      return ok(await this.dryRuns.explain(principal, channel, dto));
+    }
+    const header = request.headers['idempotency-key'];
+    const acceptance = await this.intake.accept(principal, channel, dto, Array.isArray(header) ? header[0] : header);
+    if (acceptance.replayed) response.setHeader('Idempotent-Replayed', 'true');
+    if (waitSeconds > 0 && acceptance.httpStatus === 202) {
+      response.setHeader('Preference-Applied', `wait=${waitSeconds}`);
+      if (await this.leftQueue(principal.clientId, acceptance.data.message_id, waitSeconds, request)) {
+        response.status(200);
+        return ok(await this.reader.get(principal.clientId, acceptance.data.message_id));
+      }
+    }
+    response.status(acceptance.httpStatus);
+    return ok(acceptance.data);
+  }
+
+  /** Whether the message has left `queued` and `sending` within the time. */
+  private async leftQueue(clientId: string, messageId: string, seconds: number, request: Request): Promise<boolean> {
+    const deadline = this.clock.now() + seconds * 1000;
+    for (;;) {
+      const changed = new Promise<void>((resolve) => {
+        const stop = this.signal.once(messageId, done);
+        const timer = setTimeout(done, Math.max(1, Math.min(LOOK_MS, deadline - this.clock.now())));
+        function done() {
+          stop();
+          clearTimeout(timer);
+          resolve();
+        }
+      });
+      if (await this.reader.hasLeftQueue(clientId, messageId)) return true;
+      if (this.clock.now() >= deadline || request.destroyed) return false;
+      await changed;
+    }
+  }
+}
+
+/** `Prefer: wait=N` (RFC 7240), 1 to 30 s; 0 when it is not asked for. Other preferences are ignored, as the RFC wants. */
+function preferredWait(header: string | string[] | undefined): number {
+  if (header === undefined) return 0;
+  const match = /(?:^|[,;\s])wait\s*=\s*"?([^",;\s]*)"?/i.exec(String(header));
+  if (!match) return 0;
+  const seconds = Number(match[1]);
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 30)
+    throw Problem.field('Prefer', 'invalid_value', 'wait must be a whole number from 1 to 30');
+  return seconds;
+}

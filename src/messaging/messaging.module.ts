@@ -1,0 +1,67 @@
+import { Global, Module } from '@nestjs/common';
+import { GatewayModule } from '../gateway/gateway.module';
+import { ChannelRegistry } from './channel-registry';
+import { AttemptRunner } from './dispatch/attempt-runner';
+import { ClaimRecovery } from './dispatch/claim-recovery';
+import { ClaimStore } from './dispatch/claim-store';
+import { DispatchMetrics } from './dispatch/dispatch-metrics';
+import { Dispatcher } from './dispatch/dispatcher';
+import { LaneGate } from './dispatch/lane-gate';
+import { LaneWaits } from './dispatch/lane-waits';
+import { BatchService } from './intake/batch.service';
+import { DryRunService } from './intake/dry-run.service';
+import { IntakeService } from './intake/intake.service';
+import { IntakeMetrics } from './intake/intake-metrics';
+import { MessageInserter } from './intake/message-inserter';
+import { SendResponder } from './intake/send.responder';
+import { Maintenance } from './maintenance';
+import { MessagesController } from './messages.controller';
+import { MessageActions, ProviderInquiry } from './record/message-actions';
+import { MessageReader } from './record/message-reader';
+import { MessageSignal } from './record/message-signal';
+import { MessageWriter } from './record/message-writer';
+
+/**
+ * Decides what happens to a message from acceptance to its end: durable intake, dispatch with failover and retry, and the state machine.
+ * Owns the message record, its queue and its idempotency keys. Must not know who listens to its events (webhooks, usage, numbers) nor any provider.
+ */
+@Global()
+@Module({
+  imports: [GatewayModule],
+  controllers: [MessagesController],
+  providers: [
+    ChannelRegistry,
+    MessageSignal,
+    MessageWriter,
+    MessageReader,
+    MessageActions,
+    ProviderInquiry,
+    IntakeMetrics,
+    MessageInserter,
+    IntakeService,
+    DryRunService,
+    SendResponder,
+    BatchService,
+    ClaimStore,
+    LaneGate,
+    LaneWaits,
+    DispatchMetrics,
+    AttemptRunner,
+    Dispatcher,
+    ClaimRecovery,
+    Maintenance,
+  ],
+  exports: [
+    ChannelRegistry,
+    SendResponder,
+    MessageWriter,
+    MessageReader,
+    MessageInserter,
+    Dispatcher,
+    ClaimRecovery,
+    DispatchMetrics,
+    IntakeMetrics,
+    Maintenance,
+  ],
+})
+export class MessagingModule {}

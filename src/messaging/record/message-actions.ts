@@ -1,0 +1,161 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { messageIdTime } from '../../kernel/ids';
+import { Problem } from '../../kernel/problem';
+import { ConfigDirectory } from '../../gateway/configs/config-directory';
+import { GatewayError } from '../../gateway/contracts/gateway-error';
+import { GatewayCalls } from '../../gateway/gateway-calls';
+import { GatewayFactory } from '../../gateway/gateway-factory';
+import { LaneWaits } from '../dispatch/lane-waits';
+import { Database } from '../../platform/database/database';
+import { EventStore } from '../../platform/events/event-store';
+import { MessageReader } from './message-reader';
+import { MessageSignal } from './message-signal';
+import { MessageWriter } from './message-writer';
+import type { MessageView } from './message.view';
+
+/** What a tenant does to one message besides sending it. */
+@Injectable()
+export class MessageActions {
+  constructor(
+    private readonly reader: MessageReader,
+    private readonly writer: MessageWriter,
+    private readonly database: Database,
+    private readonly events: EventStore,
+    private readonly messageSignal: MessageSignal,
+    private readonly provider: ProviderInquiry,
+    private readonly waits: LaneWaits,
+  ) {}
+
+  /** The message, with why it waits where only its lane knows. @throws Problem not_found */
+  async view(clientId: string, id: string): Promise<MessageView> {
+    const view = await this.reader.get(clientId, id);
+    if (view.status === 'queued' && view.waiting_on === null) {
+      const lane = await this.reader.waitingLane(clientId, id);
+      if (lane) view.waiting_on = await this.waits.reason(lane);
+    }
+    return view;
+  }
+
+  /**
+   * Cancels while nobody has the message in hand: the queue row decides, so a worker and a cancellation cannot both win.
+   * @throws Problem not_found, conflict
+   */
+  async cancel(clientId: string, id: string): Promise<MessageView> {
+    const at = messageIdTime(id);
+    if (at === null) throw Problem.notFound('message');
+    const canceled = await this.database.tenant(clientId, async (tx) => {
+      const taken = await tx.query(
+        `DELETE FROM message_queue q USING messages m
+         WHERE q.client_id = $1 AND q.message_id = $2 AND q.claimed_by IS NULL AND q.unknown_since IS NULL
+           AND m.id = q.message_id AND m.created_at = q.message_created_at AND m.status IN ('scheduled', 'queued')
+         RETURNING q.message_id`,
+        [clientId, id],
+      );
+      if (taken.length === 0) return false;
+      const rows = await tx.query<{
+        channel: string;
+        recipient: string;
+        reference: string | null;
+        metadata: Record<string, string> | null;
+      }>(
+        `UPDATE messages SET status = 'canceled', updated_at = now()
+         WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0) RETURNING channel, recipient, reference, metadata`,
+        [clientId, id, at],
+      );
+      const row = rows[0]!;
+      const now = Date.now();
+      await this.events.insert(tx, [
+        {
+          clientId,
+          type: 'message.canceled',
+          messageId: id,
+          occurredAt: now,
+          data: {
+            message_id: id,
+            client_id: clientId,
+            channel: row.channel,
+            status: 'canceled',
+            to: row.recipient,
+            ...(row.reference ? { reference: row.reference } : {}),
+            ...(row.metadata ? { metadata: row.metadata } : {}),
+            occurred_at: new Date(now).toISOString(),
+          },
+        },
+      ]);
+      return true;
+    });
+    if (canceled) {
+      this.events.signal.committed([clientId]);
+      this.messageSignal.changed([id]);
+      return this.reader.get(clientId, id);
+    }
+    const view = await this.reader.get(clientId, id);
+    throw new Problem(
+      'conflict',
+      `A message that is ${view.status} cannot be canceled; only one that is scheduled or queued can.`,
+    );
+  }
+
+  /**
+   * Asks the provider that took the message.
+   * @throws Problem not_found; conflict when no provider has it or the provider cannot be asked; all_gateways_failed when it does not answer
+   */
+  async refresh(clientId: string, id: string): Promise<MessageView> {
+    const view = await this.reader.get(clientId, id);
+    if (view.config_id === null || view.external_id === null) {
+      throw new Problem(
+        'conflict',
+        `A message that is ${view.status} is with no provider yet, so there is nobody to ask.`,
+      );
+    }
+    const report = await this.provider.ask(clientId, view.config_id, view.external_id, id);
+    if (report?.status) await this.writer.apply({ kind: 'report', report: { ...report, status: report.status } });
+    return this.reader.get(clientId, id);
+  }
+}
+
+/** Asks a provider about a message that it took. */
+@Injectable()
+export class ProviderInquiry {
+  constructor(
+    private readonly gateways: GatewayFactory,
+    private readonly calls: GatewayCalls,
+    private readonly directory: ConfigDirectory,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Null when the provider does not know the id. @throws Problem */
+  async ask(clientId: string, configId: string, externalId: string, messageId: string) {
+    const config = await this.directory.config(clientId, configId);
+    if (!config) throw new Problem('conflict', 'The config that took this message is gone.');
+    const gateway = this.gateways.create(config.channel, config.provider);
+    if (!gateway.getStatus)
+      throw new Problem(
+        'conflict',
+        `${config.provider} has no look-up for messages; its callbacks tell what becomes of them.`,
+      );
+    try {
+      const ctx = await this.calls.contextFor(config, { messageId, signal: AbortSignal.timeout(60_000) });
+      const report = await gateway.getStatus(externalId, ctx);
+      if (!report) return null;
+      return {
+        messageId,
+        clientId: config.clientId,
+        configId,
+        gateway: config.provider,
+        externalId,
+        status: report.status,
+        occurredAt: this.clock.now(),
+        error: report.error,
+        cost: report.cost,
+        segments: report.segments,
+      };
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      throw new Problem('all_gateways_failed', `${config.provider} could not be asked: ${error.code}.`, {
+        cause: error,
+      });
+    }
+  }
+}

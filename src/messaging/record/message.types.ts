@@ -1,0 +1,90 @@
+import type { Channel, MessageStatus, WaitingOn } from '../../kernel/channel';
+import type { ErrorClass } from '../../gateway/contracts/gateway-error';
+
+/** How an attempt ended. `accepted`: the provider took the message; `unknown`: nobody can say (class `ambiguous`, or a worker that died). */
+export type AttemptOutcome = 'accepted' | 'unknown' | Exclude<ErrorClass, 'ambiguous'>;
+
+/** One try at one gateway, as stored and as shown. */
+export interface AttemptRecord {
+  gateway: string;
+  config_id: string;
+  started_at: string;
+  finished_at: string;
+  outcome: AttemptOutcome;
+  /** The provider's own code where it gave one, else our word. */
+  error_code?: string;
+  error_message?: string;
+  /** Our stable word for the failure. */
+  reason?: string;
+  external_id?: string;
+}
+
+/** A message as the dispatcher claims it. */
+export interface ClaimedMessage {
+  id: string;
+  createdAt: number;
+  clientId: string;
+  channel: Channel;
+  recipient: string;
+  sender: string | null;
+  content: Record<string, unknown>;
+  priority: number;
+  /** The gateway that the request forces; null: the tenant's routing. */
+  provider: string | null;
+  expiresAt: number;
+  attempts: number;
+  /** The config that this claim is for. */
+  lane: string;
+  rounds: number;
+  tried: string[];
+  /** An attempt whose fate is open. */
+  unknown: { since: number; configId: string; reconcileUntil: number } | null;
+  possibleDuplicate: boolean;
+}
+
+export interface Requeue {
+  lane: string;
+  dueAt: number;
+  waitingOn: WaitingOn | null;
+  rounds: number;
+  tried: string[];
+  unknown: ClaimedMessage['unknown'];
+}
+
+/** What a worker learnt about a message that it had claimed. */
+export interface DispatchOutcome {
+  message: Pick<ClaimedMessage, 'id' | 'createdAt' | 'clientId' | 'channel' | 'recipient' | 'priority'>;
+  attempt?: AttemptRecord;
+  possibleDuplicate?: boolean;
+  next:
+    | {
+        type: 'sent';
+        gateway: string;
+        configId: string;
+        externalId: string;
+        externalIds?: string[];
+        status: MessageStatus;
+        segments?: number;
+        cost?: { amount: string; currency: string };
+      }
+    | { type: 'final'; status: 'failed' | 'expired'; errorCode: string; errorMessage: string }
+    | { type: 'requeue'; requeue: Requeue };
+}
+
+/** What a provider reported about a message. */
+export interface ReportedStatus {
+  messageId: string;
+  /** The tenant whose config the report came for; a message of another tenant is left alone. */
+  clientId: string;
+  configId: string;
+  gateway: string;
+  externalId?: string;
+  status: MessageStatus;
+  occurredAt: number;
+  error?: { code: string; providerCode?: string; message?: string };
+  cost?: { amount: string; currency: string };
+  segments?: number;
+}
+
+export const PRIORITY_RANK = { high: 0, normal: 1, bulk: 2 } as const;
+export const PRIORITY_NAMES = ['high', 'normal', 'bulk'] as const;

@@ -1,0 +1,26 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { Public } from '../tenancy/auth.decorators';
+import { Metrics } from './metrics';
+
+@ApiTags('operation')
+@Controller()
+export class OpsController {
+  constructor(private readonly metrics: Metrics) {}
+
+  @Get('metrics')
+  @Public()
+  @ApiProduces('text/plain')
+  @ApiOperation({ operationId: 'getMetrics', summary: 'Metrics in the Prometheus text format' })
+  @ApiResponse({
+    status: 200,
+    description: 'The metrics of this process.',
+    schema: { type: 'string', example: 'unimsg_messages_accepted_total{channel="sms",status="queued"} 3' },
+  })
+  async getMetrics(@Res() response: Response): Promise<void> {
+    const text = await this.metrics.text();
+    response.setHeader('Content-Type', this.metrics.registry.contentType);
+    response.end(text);
+  }
+}

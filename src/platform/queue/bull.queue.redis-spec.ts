@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import Bull from 'bull';
+import { queueContract } from '../../../test/contract/queue.contract';
+import { silentLogger } from '../../kernel/logger';
+import { BullQueue } from './bull.queue';
+import { bullOptions } from './queue.module';
+
+const redisUrl = process.env.UNIMSG_TEST_REDIS_URL!;
+
+async function open(name: string): Promise<{ bull: Bull.Queue<string[]>; queue: BullQueue<string[]> }> {
+  const bull = new Bull<string[]>(name, bullOptions(redisUrl));
+  await bull.isReady();
+  return { bull, queue: new BullQueue<string[]>(bull, silentLogger) };
+}
+
+describe('BullQueue', () => {
+  queueContract(() => {
+    const name = `test-${randomBytes(6).toString('hex')}`;
+    return Promise.resolve({ open: async () => (await open(name)).queue, close: () => Promise.resolve() });
+  });
+
+  it('shares the work between two processes: each payload goes to one of them', async () => {
+    const name = `test-${randomBytes(6).toString('hex')}`;
+    const [a, b] = [await open(name), await open(name)];
+    const got: string[] = [];
+    const all = new Promise<void>((resolve) => {
+      for (const { queue } of [a, b]) {
+        queue.consume(([id]) => {
+          got.push(id!);
+          if (got.length === 100) resolve();
+        });
+      }
+    });
+    for (let index = 0; index < 100; index++) a.queue.publish([String(index)]);
+    await all;
+    expect(new Set(got).size).toBe(100);
+    await Promise.all([a.queue.close(), b.queue.close()]);
+  });
+
+  it('goes on after everything in Redis was deleted', async () => {
+    const { bull, queue } = await open(`test-${randomBytes(6).toString('hex')}`);
+    const got: string[] = [];
+    let wake = () => {};
+    queue.consume(([id]) => {
+      got.push(id!);
+      wake();
+    });
+    const next = () => new Promise<void>((resolve) => (wake = resolve));
+    const first = next();
+    queue.publish(['before']);
+    await first;
+    await bull.client.flushall();
+    const second = next();
+    queue.publish(['after']);
+    await second;
+    expect(got).toEqual(['before', 'after']);
+    await queue.close();
+  });
+
+  it('drops hints at once while Redis is away, and takes them again when it is back', async () => {
+    const { bull, queue } = await open(`test-${randomBytes(6).toString('hex')}`);
+    const closed = once(bull.client, 'close');
+    bull.client.disconnect(true);
+    await closed;
+    queue.publish(['lost']);
+    expect(queue.dropped()).toBe(1);
+    await once(bull.client, 'ready');
+    const got = new Promise<string[]>((resolve) => queue.consume(resolve));
+    queue.publish(['kept']);
+    expect(await got).toEqual(['kept']);
+    await queue.close();
+  });
+});

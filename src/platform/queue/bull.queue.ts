@@ -1,0 +1,58 @@
+import type { Queue } from 'bull';
+import type { Logger } from '../../kernel/logger';
+import type { JobQueue } from './job-queue';
+
+/** The driver for several processes and machines. One Bull job carries one payload. */
+export class BullQueue<Payload> implements JobQueue<Payload> {
+  readonly driver = 'bull';
+  private droppedPayloads = 0;
+  private closed = false;
+
+  constructor(
+    private readonly queue: Queue<Payload>,
+    private readonly logger: Logger,
+  ) {
+    // Without a listener a lost connection would end the process. ioredis reconnects by itself.
+    queue.on('error', (error) => this.logger.warn({ err: error }, 'queue connection'));
+  }
+
+  publish(payload: Payload): void {
+    // ioredis would keep commands while Redis is away, without bound, and send them all later. PostgreSQL has the work already.
+    if (this.closed || this.queue.client.status !== 'ready') {
+      this.droppedPayloads += 1;
+      return;
+    }
+    this.queue.add(payload, { removeOnComplete: true, removeOnFail: true, attempts: 1 }).catch((error: unknown) => {
+      this.droppedPayloads += 1;
+      this.logger.debug({ err: error }, 'hint not published');
+    });
+  }
+
+  consume(handler: (payload: Payload) => void): void {
+    // Bull's promise settles only when the queue closes.
+    void this.queue.process(1, (job) => {
+      try {
+        handler(job.data);
+      } catch (error) {
+        this.logger.error({ err: error }, 'hint refused by its consumer');
+      }
+      return Promise.resolve();
+    });
+  }
+
+  async waiting(): Promise<number | null> {
+    if (this.queue.client.status !== 'ready') return null;
+    const counts = await this.queue.getJobCounts();
+    return counts.waiting + counts.active;
+  }
+
+  dropped(): number {
+    return this.droppedPayloads;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    // `true`: does not wait for running jobs, which are quick hand-overs, nor for a Redis that is away.
+    await this.queue.close(true).catch((error: unknown) => this.logger.debug({ err: error }, 'queue close'));
+  }
+}

@@ -1,0 +1,174 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AppModule } from './app.module';
+import { isEmbedded, readConfig, withDatabaseUrl, type AppConfig } from './config/app-config';
+import { PublicUrl } from './config/public-url';
+import { type DemoAccount, seedDemo } from './demo';
+import type { Logger } from './kernel/logger';
+import { HealthController } from './ops/health.controller';
+import { serveOpenApi } from './ops/openapi-document';
+import { DataDirectory } from './platform/database/data-directory';
+import { createDataSource, migrate } from './platform/database/data-source';
+import { EmbeddedPostgres } from './platform/database/embedded-postgres';
+import { createHttpApplication } from './platform/http/http-application';
+import { createLogger } from './platform/observability/json-logger';
+import { Runtime } from './runtime';
+import { welcome } from './welcome';
+
+/** A start that cannot be, for a reason that a person can mend. Its text is one clear line. */
+export class StartRefused extends Error {}
+
+export interface RunningProcess {
+  /** The address that the HTTP server listens on. */
+  url: string;
+  config: AppConfig;
+  logger: Logger;
+  /** Finishes requests, lets go of leases, stops the embedded PostgreSQL. */
+  stop(): Promise<void>;
+}
+
+/** Longest wait for requests under way when the process stops. */
+const REQUESTS_MS = 10_000;
+const EMBEDDED_DATABASE = 'unimsg';
+
+/**
+ * Starts everything that the environment asks for, in order: configuration, embedded PostgreSQL, schema, modules, HTTP, background work.
+ * What was started is stopped again when a later step fails.
+ * @throws ConfigurationError, StartRefused, DataDirectoryInUse
+ */
+export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: boolean } = {}): Promise<RunningProcess> {
+  const undo: Array<() => Promise<void> | void> = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const directory = isEmbedded(env) ? new DataDirectory(env.UNIMSG_DATA_DIR || '.unimsg') : undefined;
+    // Everything that can be wrong with the environment is said before anything is started or written.
+    let config = readConfig(
+      env,
+      directory ? { adminKey: 'x'.repeat(24), encryptionKeys: `x:${Buffer.alloc(32).toString('base64')}` } : undefined,
+    );
+    if (directory) {
+      directory.open();
+      undo.push(() => directory.close());
+      config = readConfig(env, directory.keys());
+    }
+    const logger = createLogger(config.logLevel);
+    if (directory) config = withDatabaseUrl(config, await startEmbedded(directory, logger, undo));
+    await migrateSchema(config.databaseUrl!, logger);
+
+    const app = await createHttpApplication(AppModule.with(config, logger));
+    undo.push(() => app.close());
+    serveOpenApi(app);
+    await app.init();
+    const server = app.getHttpServer() as Server;
+    const url = await listen(app, server, config);
+    app.get(PublicUrl).listening(url);
+    const runtime = app.get(Runtime);
+    undo.push(() => runtime.stop());
+    // Requests finish first, while the work that some of them wait for goes on.
+    undo.push(() => closeServer(server));
+    await runtime.start();
+    undo.push(() => app.get(HealthController).shutDown());
+
+    const demo: DemoAccount | undefined = config.demo ? await seedDemo(app, directory) : undefined;
+    if (!options.quiet)
+      process.stdout.write(
+        welcome({ url, config, demo, madeAdminKey: env.UNIMSG_ADMIN_KEY ? undefined : config.adminKey }),
+      );
+    logger.info({ url, role: config.role, queue: config.redisUrl ? 'bull' : 'in-process' }, 'ready');
+    return { url, config, logger, stop };
+  } catch (error) {
+    await stop().catch(() => {});
+    throw error;
+  }
+}
+
+async function startEmbedded(
+  directory: DataDirectory,
+  logger: Logger,
+  undo: Array<() => Promise<void> | void>,
+): Promise<string> {
+  const password = directory.keys().databasePassword;
+  const server = new EmbeddedPostgres({ directory: directory.file('postgres'), password, logger });
+  await server.start();
+  undo.push(() => server.stop());
+  // The service is no superuser in its own database, so that row-level security holds for it as it does anywhere else.
+  const admin = createDataSource({ url: server.url('postgres'), poolSize: 1 });
+  await admin.initialize();
+  try {
+    const [role] = await admin.query<unknown[]>('SELECT 1 FROM pg_roles WHERE rolname = $1', [EMBEDDED_DATABASE]);
+    const literal = password.replaceAll("'", "''");
+    if (!role) await admin.query(`CREATE ROLE ${EMBEDDED_DATABASE} LOGIN PASSWORD '${literal}'`);
+    const [database] = await admin.query<unknown[]>('SELECT 1 FROM pg_database WHERE datname = $1', [
+      EMBEDDED_DATABASE,
+    ]);
+    if (!database) await admin.query(`CREATE DATABASE ${EMBEDDED_DATABASE} OWNER ${EMBEDDED_DATABASE}`);
+  } finally {
+    await admin.destroy();
+  }
+  return server.url(EMBEDDED_DATABASE, EMBEDDED_DATABASE);
+}
+
+async function migrateSchema(url: string, logger: Logger): Promise<void> {
+  const dataSource = createDataSource({ url, poolSize: 2, applicationName: 'unimsg-migrate' });
+  try {
+    await dataSource.initialize();
+  } catch (error) {
+    // Without the URL: it holds a password.
+    throw new StartRefused(
+      `DATABASE_URL: the database cannot be reached: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  try {
+    const ran = await migrate(dataSource);
+    if (ran.length > 0) logger.info({ migrations: ran }, 'schema brought up to date');
+    const [role] = await dataSource.query<Array<{ bypasses: boolean }>>(
+      'SELECT rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user',
+    );
+    if (role?.bypasses)
+      logger.warn(
+        {},
+        'the database role bypasses row-level security, the second fence between tenants; use an ordinary role',
+      );
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+async function listen(
+  app: { listen(port: number, host: string): Promise<unknown> },
+  server: Server,
+  config: AppConfig,
+): Promise<string> {
+  try {
+    await app.listen(config.port, config.host);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'EADDRINUSE')
+      throw new StartRefused(
+        `PORT: ${config.port} on ${config.host} is in use by another program. Choose another port, e.g. PORT=3001 npm start`,
+      );
+    if (code === 'EACCES')
+      throw new StartRefused(`PORT: this user may not listen on ${config.port}. Choose a port above 1023.`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new StartRefused(`HOST: ${config.host} is no address of this machine.`);
+    throw error;
+  }
+  const { port } = server.address() as AddressInfo;
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Takes no new connections, lets requests under way finish for a while, then cuts what is left. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeIdleConnections();
+  const sweep = setInterval(() => server.closeIdleConnections(), 100);
+  const cut = setTimeout(() => server.closeAllConnections(), REQUESTS_MS);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(cut);
+}

@@ -1,0 +1,75 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { APP_CONFIG, type AppConfig, type Role } from './config/app-config';
+import { LOGGER, type Logger } from './kernel/logger';
+import { ConfigProber } from './gateway/configs/config-prober';
+import { GatewayStates } from './gateway/limits/gateway-states';
+import { ClaimRecovery } from './messaging/dispatch/claim-recovery';
+import { Dispatcher } from './messaging/dispatch/dispatcher';
+import { Maintenance } from './messaging/maintenance';
+import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
+import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
+
+/** Work that goes on by itself. */
+interface Background {
+  start(): void | Promise<void>;
+  stop(): void | Promise<void>;
+}
+
+/** Starts the background work of this process's role, and stops it in the opposite order. */
+@Injectable()
+export class Runtime {
+  private readonly work: ReadonlyArray<{ roles: readonly Role[]; name: string; work: Background }>;
+  private readonly running: Array<{ name: string; work: Background }> = [];
+
+  constructor(
+    @Inject(APP_CONFIG) private readonly config: AppConfig,
+    @Inject(LOGGER) private readonly logger: Logger,
+    background: BackgroundWork,
+  ) {
+    this.work = background.list;
+  }
+
+  async start(): Promise<void> {
+    for (const entry of this.work) {
+      if (this.config.role !== 'all' && !entry.roles.includes(this.config.role)) continue;
+      await entry.work.start();
+      this.running.push(entry);
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const entry of this.running.splice(0).reverse()) {
+      try {
+        await entry.work.stop();
+      } catch (error) {
+        this.logger.error({ err: error, work: entry.name }, 'background work did not stop cleanly');
+      }
+    }
+  }
+}
+
+/** Which role does what. */
+@Injectable()
+export class BackgroundWork {
+  readonly list: ReadonlyArray<{ roles: readonly Role[]; name: string; work: Background }>;
+
+  constructor(
+    maintenance: Maintenance,
+    prober: ConfigProber,
+    states: GatewayStates,
+    unmatched: UnmatchedCallbacks,
+    deliveries: WebhookDeliveryService,
+    dispatcher: Dispatcher,
+    recovery: ClaimRecovery,
+  ) {
+    this.list = [
+      { roles: ['scheduler'], name: 'maintenance', work: maintenance },
+      { roles: ['scheduler'], name: 'config prober', work: prober },
+      { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
+      { roles: ['worker'], name: 'gateway states', work: states },
+      { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
+      { roles: ['worker'], name: 'dispatcher', work: dispatcher },
+      { roles: ['worker'], name: 'claim recovery', work: recovery },
+    ];
+  }
+}

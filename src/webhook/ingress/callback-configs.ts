@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigDirectory, type CallbackConfig } from '../../gateway/configs/config-directory';
+import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
+import { Database } from '../../platform/database/database';
+import { textArray } from '../../platform/database/pg-array';
+
+/** Finds whose secrets may prove a callback. What it goes by is not proved itself, so it decides nothing else. */
+@Injectable()
+export class CallbackConfigs {
+  constructor(
+    private readonly directory: ConfigDirectory,
+    private readonly database: Database,
+  ) {}
+
+  /** The config that the URL names. */
+  async byId(definition: ProviderDefinition, configId: string): Promise<CallbackConfig[]> {
+    const cached = this.directory.findForCallbackSync(definition.slug, configId);
+    return cached ? [cached] : this.directory.findForCallback(definition.slug, { configId });
+  }
+
+  /** The configs of the account, or of the messages, that the payload claims to be about. */
+  async locate(
+    definition: ProviderDefinition,
+    claim: { account?: string; externalIds?: string[] },
+  ): Promise<CallbackConfig[]> {
+    if (claim.account !== undefined) return this.directory.findForCallback(definition.slug, { account: claim.account });
+    if (!claim.externalIds || claim.externalIds.length === 0) return [];
+    const rows = await this.database.query<{ config_id: string }>(
+      'SELECT DISTINCT config_id FROM external_ids WHERE external_id = ANY($1::text[]) LIMIT 20',
+      [textArray(claim.externalIds.slice(0, 100))],
+    );
+    const found = await Promise.all(rows.map((row) => this.byId(definition, row.config_id)));
+    return found.flat();
+  }
+}

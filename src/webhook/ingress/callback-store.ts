@@ -1,0 +1,230 @@
+import { Injectable } from '@nestjs/common';
+import { GroupCommit } from '../../kernel/group-commit';
+import { newId } from '../../kernel/ids';
+import { Problem } from '../../kernel/problem';
+import type { NormalizedEvent, StatusEvent } from '../../gateway/contracts/callback';
+import { MessageWriter, type AppliedChanges, type MessageChange } from '../../messaging/record/message-writer';
+import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
+import { byteaArray, plainArray, textArray } from '../../platform/database/pg-array';
+
+/** One event out of a verified callback, or a verified callback that could not be read (`event` null). */
+export interface ReceivedEvent {
+  clientId: string;
+  configId: string;
+  /** Provider key. */
+  provider: string;
+  kind: string;
+  event: NormalizedEvent | null;
+  /** Dedupes within a config. */
+  eventId: string;
+  receivedAt: number;
+  /** What is kept of the request besides its body; without secrets. */
+  request: object;
+  rawBody: Buffer;
+}
+
+/** What a stored callback is: told apart in `GET /v1/provider-events`. */
+export type CallbackState = 'matched' | 'unmatched' | 'unmapped' | 'ignored' | 'unparsable';
+
+/** How long an event whose message is not known yet is tried again: a provider can be quicker than its own answer to us. */
+const RETRY_MINUTES = 10;
+const MAX_BATCH = 500;
+const MAX_WAITING = 10_000;
+
+// Ordered, so that two processes that get the same repeats cannot wait for each other.
+const TAKE_KEYS = statement(
+  'provider_events.take_keys',
+  `WITH input AS (
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS i(config_id, event_id, external_id, n)
+   ), fresh AS (
+     INSERT INTO provider_event_keys (config_id, event_id, created_at)
+     SELECT config_id, event_id, now() FROM input ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING config_id, event_id
+   )
+   SELECT min(i.n)::int AS n, min(x.message_id) AS message_id
+   FROM fresh f JOIN input i USING (config_id, event_id)
+   LEFT JOIN external_ids x ON x.config_id = i.config_id AND x.external_id = i.external_id
+   GROUP BY i.config_id, i.event_id`,
+);
+
+const INSERT = statement(
+  'provider_events.insert',
+  `INSERT INTO provider_events (id, created_at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized, request,
+                                raw_body, retry_until)
+   SELECT i.id, to_timestamp(i.at / 1000.0), i.client_id, i.provider, i.kind, i.config_id, i.event_id, i.external_id, i.message_id, i.state,
+          i.normalized, i.request, i.raw_body, CASE WHEN i.retry THEN now() + interval '${RETRY_MINUTES} minutes' END
+   FROM unnest($1::text[], $2::float8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[],
+               $12::jsonb[], $13::bytea[], $14::bool[])
+     AS i(id, at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized, request, raw_body, retry)`,
+);
+
+/**
+ * Keeps callbacks, each provider event once, and applies them: raw row, message and outgoing event are committed together, before the
+ * provider hears that we have it. Callbacks that come while a commit is in flight share the next one.
+ */
+@Injectable()
+export class CallbackStore {
+  private readonly commits = new GroupCommit<ReceivedEvent, void>(
+    (events) => this.flush(events),
+    MAX_BATCH,
+    MAX_WAITING,
+    () => Problem.unavailable('Too many callbacks at once; send it again.'),
+  );
+
+  constructor(
+    private readonly database: Database,
+    private readonly writer: MessageWriter,
+  ) {}
+
+  /** Resolves when the event is committed, or was before. @throws Problem 503 when the database is away: the provider sends it again */
+  store(event: ReceivedEvent): Promise<void> {
+    return this.commits.add(event);
+  }
+
+  drain(): Promise<void> {
+    return this.commits.drain();
+  }
+
+  /** Tries events again whose message was not known when they came. Answers how many found theirs. */
+  async retryUnmatched(): Promise<number> {
+    const applied = await this.database.transaction(async (tx) => {
+      const rows = await tx.query<{
+        id: string;
+        created_at: Date;
+        client_id: string;
+        config_id: string;
+        provider: string;
+        normalized: StatusEvent;
+        message_id: string;
+        at: string;
+      }>(
+        `SELECT e.id, e.client_id, e.config_id, e.provider, e.normalized, x.message_id, e.created_at::text AS at
+         FROM provider_events e JOIN external_ids x ON x.config_id = e.config_id AND x.external_id = e.external_id
+         WHERE e.state = 'unmatched' AND e.retry_until > now() ORDER BY e.created_at LIMIT 500 FOR UPDATE OF e SKIP LOCKED`,
+      );
+      if (rows.length === 0) return undefined;
+      const result = await this.writer.applyIn(
+        tx,
+        rows.map((row) =>
+          reportChange(row.normalized, row.message_id, row.client_id, row.config_id, row.provider, Date.parse(row.at)),
+        ),
+      );
+      await tx.execute(
+        `UPDATE provider_events e SET state = 'matched', message_id = i.message_id, retry_until = NULL
+         FROM unnest($1::text[], $2::timestamptz[], $3::text[]) AS i(id, at, message_id) WHERE e.id = i.id AND e.created_at = i.at`,
+        [
+          textArray(rows.map((row) => row.id)),
+          textArray(rows.map((row) => row.at)),
+          textArray(rows.map((row) => row.message_id)),
+        ],
+      );
+      return result;
+    });
+    if (!applied) return 0;
+    this.writer.announce(applied);
+    return applied.results.length;
+  }
+
+  private async flush(events: ReceivedEvent[]): Promise<Array<void | Error>> {
+    try {
+      const applied = await this.database.transaction((tx) => this.storeIn(tx, events));
+      if (applied) this.writer.announce(applied);
+      return events.map(() => undefined);
+    } catch (error) {
+      if (isDatabaseUnavailable(error))
+        throw Problem.unavailable('The database is not available right now; send it again.', error);
+      if (events.length === 1) return [error as Error];
+      const results: Array<void | Error> = [];
+      for (const event of events) results.push(...(await this.flush([event])));
+      return results;
+    }
+  }
+
+  private async storeIn(tx: Transaction, events: readonly ReceivedEvent[]): Promise<AppliedChanges | undefined> {
+    const fresh = await tx.query<{ n: number; message_id: string | null }>(TAKE_KEYS, [
+      textArray(events.map((event) => event.configId)),
+      textArray(events.map((event) => event.eventId)),
+      textArray(events.map((event) => event.event?.externalId)),
+    ]);
+    if (fresh.length === 0) return undefined;
+    const items = fresh
+      .sort((a, b) => a.n - b.n)
+      .map((row) => {
+        const received = events[row.n - 1]!;
+        // Our own id in the callback is only a hint: the writer takes it for a message of the config's own tenant.
+        return { received, messageId: row.message_id ?? received.event?.messageId ?? null, known: false };
+      });
+    const reports = items.filter((item) => item.messageId !== null && isReport(item.received.event));
+    const applied = await this.writer.applyIn(
+      tx,
+      reports.map(({ received, messageId }) =>
+        reportChange(
+          received.event as StatusEvent,
+          messageId!,
+          received.clientId,
+          received.configId,
+          received.provider,
+          received.receivedAt,
+        ),
+      ),
+    );
+    reports.forEach((item, index) => (item.known = applied.results[index]!));
+    const states = items.map(({ received, known }) => stateOf(received.event, known));
+    await tx.execute(INSERT, [
+      textArray(items.map(() => newId('providerEvent'))),
+      plainArray(items.map(({ received }) => received.receivedAt)),
+      textArray(items.map(({ received }) => received.clientId)),
+      textArray(items.map(({ received }) => received.provider)),
+      textArray(items.map(({ received }) => received.kind)),
+      textArray(items.map(({ received }) => received.configId)),
+      textArray(items.map(({ received }) => received.eventId)),
+      textArray(items.map(({ received }) => received.event?.externalId)),
+      textArray(items.map(({ messageId, known }) => (known ? messageId : null))),
+      textArray(states),
+      textArray(items.map(({ received }) => (received.event ? JSON.stringify(received.event) : null))),
+      textArray(items.map(({ received }) => JSON.stringify(received.request))),
+      byteaArray(items.map(({ received }) => received.rawBody)),
+      plainArray(items.map(({ received }, index) => states[index] === 'unmatched' && isReport(received.event))),
+    ]);
+    return applied;
+  }
+}
+
+/** A status that the provider's table knows. */
+function isReport(
+  event: NormalizedEvent | null,
+): event is StatusEvent & { status: NonNullable<StatusEvent['status']> } {
+  return event?.kind === 'status' && event.status !== null;
+}
+
+export function stateOf(event: NormalizedEvent | null, known: boolean): CallbackState {
+  if (event === null) return 'unparsable';
+  if (event.kind === 'ignored') return 'ignored';
+  if (event.kind === 'status' && event.status === null) return 'unmapped';
+  return known ? 'matched' : 'unmatched';
+}
+
+/** The change that a provider's status makes. */
+export function reportChange(
+  event: StatusEvent,
+  messageId: string,
+  clientId: string,
+  configId: string,
+  provider: string,
+  receivedAt: number,
+): MessageChange {
+  return {
+    kind: 'report',
+    report: {
+      messageId,
+      clientId,
+      configId,
+      gateway: provider,
+      externalId: event.externalId,
+      status: event.status!,
+      occurredAt: event.occurredAt ?? receivedAt,
+      error: event.error,
+      cost: event.cost,
+      segments: event.segments,
+    },
+  };
+}

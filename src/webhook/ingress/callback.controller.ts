@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { All, Controller, Inject, Param, Req, Res } from '@nestjs/common';
+import { ApiExcludeEndpoint, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { PublicUrl } from '../../config/public-url';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { LOGGER, type Logger } from '../../kernel/logger';
+import { Problem } from '../../kernel/problem';
+import type { CallbackDefinition, CallbackRequest } from '../../gateway/contracts/callback';
+import { CALLBACK_KINDS, type CallbackKind } from '../../gateway/contracts/gateway';
+import type { CallbackConfig } from '../../gateway/configs/config-directory';
+import { InvalidSignature } from '../../gateway/contracts/gateway-error';
+import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
+import { ProviderRegistry } from '../../gateway/provider-registry';
+import { ApiProblems } from '../../platform/http/openapi.decorators';
+import { Public } from '../../tenancy/auth.decorators';
+import { CallbackConfigs } from './callback-configs';
+import { CallbackStore, type ReceivedEvent } from './callback-store';
+import { CallbackMetrics } from './callback-metrics';
+
+/** Headers that are kept with a raw callback: enough to read it again, nothing that proves or opens anything. */
+const KEPT_HEADERS = ['content-type', 'user-agent', 'i-twilio-idempotency-token'];
+
+/**
+ * Where providers report. The order is the point: find whose secret applies, prove the raw bytes, and only then read them; answer when all is
+ * committed.
+ */
+@ApiTags('provider callbacks')
+@Controller('webhook')
+export class CallbackController {
+  constructor(
+    private readonly registry: ProviderRegistry,
+    private readonly configs: CallbackConfigs,
+    private readonly store: CallbackStore,
+    private readonly publicUrl: PublicUrl,
+    private readonly metrics: CallbackMetrics,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  @All(':provider/:kind/:config_id')
+  @Public()
+  @ApiExcludeEndpoint()
+  async receiveFor(
+    @Param('provider') provider: string,
+    @Param('kind') kind: string,
+    @Param('config_id') configId: string,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    await this.receive(provider, kind, configId, request, response);
+  }
+
+  @All(':provider/:kind')
+  @Public()
+  @ApiOperation({ summary: 'Receive a callback of a provider' })
+  @ApiParam({ name: 'provider', description: 'Path name of the provider.', example: 'twilio' })
+  @ApiParam({ name: 'kind', description: 'What it reports.', enum: CALLBACK_KINDS })
+  @ApiProblems('invalid_signature', 'not_found')
+  @ApiExcludeEndpoint()
+  async receiveAny(
+    @Param('provider') provider: string,
+    @Param('kind') kind: string,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    await this.receive(provider, kind, undefined, request, response);
+  }
+
+  private async receive(
+    providerName: string,
+    kind: string,
+    configId: string | undefined,
+    request: Request,
+    response: Response,
+  ): Promise<void> {
+    const definition = this.registry.find(providerName);
+    const callback = definition?.callbacks[kind as CallbackKind];
+    if (!definition || !callback) throw Problem.notFound('callback');
+    if (request.method !== 'POST' && request.method !== 'GET') throw Problem.notFound('callback');
+    const raw = this.callbackRequest(request);
+    const config = await this.prove(definition, callback, raw, configId);
+    const receivedAt = this.clock.now();
+    await Promise.all(
+      this.read(definition, kind, callback, raw, config, receivedAt).map((event) => this.store.store(event)),
+    );
+    this.metrics.received(definition.key, kind, this.clock.now() - receivedAt);
+    const { status, contentType, body } = callback.answer;
+    response.status(status);
+    if (contentType) response.setHeader('Content-Type', contentType);
+    response.end(body ?? '');
+  }
+
+  private callbackRequest(request: Request & { rawBody?: Buffer }): CallbackRequest {
+    const path = request.originalUrl;
+    const mark = path.indexOf('?');
+    return {
+      method: request.method as 'GET' | 'POST',
+      publicUrl: `${this.publicUrl.get()}${path}`,
+      query: new URLSearchParams(mark < 0 ? '' : path.slice(mark + 1)),
+      headers: request.headers as Record<string, string | undefined>,
+      rawBody: request.rawBody ?? Buffer.alloc(0),
+    };
+  }
+
+  /** The config whose secret proves the request. @throws Problem invalid_signature */
+  private async prove(
+    definition: ProviderDefinition,
+    callback: CallbackDefinition,
+    request: CallbackRequest,
+    configId: string | undefined,
+  ): Promise<CallbackConfig> {
+    const candidates =
+      configId === undefined
+        ? await this.configs.locate(definition, callback.locate(request))
+        : await this.configs.byId(definition, configId);
+    let reason = 'no config fits';
+    for (const candidate of candidates) {
+      try {
+        callback.verify(request, candidate.secrets, this.clock.now());
+        return candidate;
+      } catch (error) {
+        if (!(error instanceof InvalidSignature)) throw error;
+        reason = error.reason;
+      }
+    }
+    this.metrics.refused(definition.key);
+    this.logger.warn({ provider: definition.key, configId, reason }, 'callback refused');
+    throw new Problem('invalid_signature', 'The signature of this callback is missing or wrong.');
+  }
+
+  private read(
+    definition: ProviderDefinition,
+    kind: string,
+    callback: CallbackDefinition,
+    request: CallbackRequest,
+    { config }: CallbackConfig,
+    receivedAt: number,
+  ): ReceivedEvent[] {
+    const base = {
+      clientId: config.clientId,
+      configId: config.id,
+      provider: definition.key,
+      kind,
+      receivedAt,
+      request: keptRequest(request),
+      rawBody: request.rawBody,
+    };
+    try {
+      return callback.parse(request).map((event) => {
+        if (event.kind === 'status' && event.status === null) this.metrics.unmapped(definition.key, event.rawWord);
+        return { ...base, event, eventId: event.eventId };
+      });
+    } catch (error) {
+      // It is proved to be the provider's, so it is kept, for a better parser.
+      this.logger.error({ err: error, provider: definition.key, kind }, 'callback could not be read');
+      const digest = createHash('sha256').update(request.publicUrl).update(request.rawBody).digest('hex');
+      return [{ ...base, event: null, eventId: `unparsable:${digest}` }];
+    }
+  }
+}
+
+function keptRequest(request: CallbackRequest): { method: string; query: string; headers: Record<string, string> } {
+  const query = new URLSearchParams(request.query);
+  query.delete('token');
+  const headers: Record<string, string> = {};
+  for (const name of KEPT_HEADERS) {
+    const value = request.headers[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  return { method: request.method, query: query.toString(), headers };
+}

@@ -1,0 +1,147 @@
+import { Injectable } from '@nestjs/common';
+import { idTime } from '../../kernel/ids';
+import { Problem } from '../../kernel/problem';
+import type { CallbackRequest, NormalizedEvent } from '../../gateway/contracts/callback';
+import type { CallbackKind } from '../../gateway/contracts/gateway';
+import { ProviderRegistry } from '../../gateway/provider-registry';
+import { MessageWriter, type AppliedChanges } from '../../messaging/record/message-writer';
+import { Database, type Transaction } from '../../platform/database/database';
+import { reportChange, stateOf } from './callback-store';
+import type { ProviderEventView } from './provider-event.view';
+
+interface Row {
+  id: string;
+  at: string;
+  provider: string;
+  kind: string;
+  config_id: string;
+  event_id: string;
+  external_id: string | null;
+  message_id: string | null;
+  state: string;
+  normalized: Record<string, unknown> | null;
+  request: { method: 'GET' | 'POST'; query: string; headers: Record<string, string> };
+  raw_body: Buffer;
+}
+
+const COLUMNS =
+  'id, created_at::text AS at, provider, kind, config_id, event_id, external_id, message_id, state, normalized, request, raw_body';
+
+/** Reads stored callbacks for their tenant, and reads them again with today's parser. */
+@Injectable()
+export class ProviderEventReader {
+  constructor(
+    private readonly database: Database,
+    private readonly registry: ProviderRegistry,
+    private readonly writer: MessageWriter,
+  ) {}
+
+  /** Newest first. `before`: the last id of the page before. */
+  async list(
+    clientId: string,
+    filter: { matched?: boolean; provider?: string; before?: string; limit: number },
+  ): Promise<ProviderEventView[]> {
+    const rows = await this.database.tenant(clientId, (tx) =>
+      tx.query<Row>(
+        `SELECT ${COLUMNS} FROM provider_events
+         WHERE client_id = $1 AND ($2::bool IS NULL OR (state = 'matched') = $2) AND ($3::text IS NULL OR provider = $3) AND ($4::text IS NULL OR id < $4)
+         ORDER BY id DESC LIMIT $5`,
+        [
+          clientId,
+          filter.matched ?? null,
+          this.registry.find(filter.provider ?? '')?.key ?? filter.provider ?? null,
+          filter.before ?? null,
+          filter.limit,
+        ],
+      ),
+    );
+    return rows.map(viewOf);
+  }
+
+  /** @throws Problem not_found */
+  async reprocess(clientId: string, id: string): Promise<ProviderEventView> {
+    if (idTime(id, 'providerEvent') === null) throw Problem.notFound('provider event');
+    const applied = await this.database.tenant(clientId, async (tx) => {
+      const row = await this.find(tx, clientId, id);
+      return this.apply(tx, clientId, row);
+    });
+    if (applied) this.writer.announce(applied);
+    return viewOf(await this.database.tenant(clientId, (tx) => this.find(tx, clientId, id)));
+  }
+
+  private async find(tx: Transaction, clientId: string, id: string): Promise<Row> {
+    const [row] = await tx.query<Row>(`SELECT ${COLUMNS} FROM provider_events WHERE client_id = $1 AND id = $2`, [
+      clientId,
+      id,
+    ]);
+    if (!row) throw Problem.notFound('provider event');
+    return row;
+  }
+
+  private async apply(tx: Transaction, clientId: string, row: Row): Promise<AppliedChanges | undefined> {
+    const callback = this.registry.get(row.provider)?.callbacks[row.kind as CallbackKind];
+    if (!callback) throw new Problem('conflict', `${row.provider} has no callbacks of this kind any more.`);
+    let event: NormalizedEvent | undefined;
+    try {
+      const events = callback.parse(requestOf(row));
+      event = events.find((candidate) => candidate.eventId === row.event_id) ?? events[0];
+    } catch {
+      event = undefined;
+    }
+    let applied: AppliedChanges | undefined;
+    let messageId: string | null = null;
+    if (event?.kind === 'status' && event.status !== null) {
+      const [mapped] = await tx.query<{ message_id: string }>(
+        'SELECT message_id FROM external_ids WHERE config_id = $1 AND external_id = $2',
+        [row.config_id, event.externalId ?? ''],
+      );
+      messageId = mapped?.message_id ?? event.messageId ?? null;
+      if (messageId !== null) {
+        applied = await this.writer.applyIn(tx, [
+          reportChange(event, messageId, clientId, row.config_id, row.provider, Date.parse(row.at)),
+        ]);
+      }
+    }
+    const known = applied?.results[0] === true;
+    await tx.execute(
+      `UPDATE provider_events SET state = $4, message_id = $5, external_id = $6, normalized = $7
+       WHERE client_id = $1 AND id = $2 AND created_at = $3::timestamptz`,
+      [
+        clientId,
+        row.id,
+        row.at,
+        stateOf(event ?? null, known),
+        known ? messageId : null,
+        event?.externalId ?? row.external_id,
+        event ? JSON.stringify(event) : null,
+      ],
+    );
+    return applied;
+  }
+}
+
+function requestOf(row: Row): CallbackRequest {
+  return {
+    method: row.request.method,
+    publicUrl: '',
+    query: new URLSearchParams(row.request.query),
+    headers: row.request.headers,
+    rawBody: row.raw_body,
+  };
+}
+
+function viewOf(row: Row): ProviderEventView {
+  return {
+    id: row.id,
+    provider: row.provider,
+    kind: row.kind,
+    config_id: row.config_id,
+    matched: row.state === 'matched',
+    state: row.state,
+    message_id: row.message_id,
+    external_id: row.external_id,
+    normalized: row.normalized,
+    raw_body: row.raw_body.toString('utf8'),
+    received_at: new Date(row.at).toISOString(),
+  };
+}
