@@ -9,9 +9,10 @@ import { OpsModule } from './ops/ops.module';
 import { DatabaseModule } from './platform/database/database.module';
 import { EventsModule } from './platform/events/events.module';
 import { HttpClientModule } from './platform/http-client/http-client.module';
+import { ObservabilityModule } from './platform/observability/observability.module';
 import { QueueModule } from './platform/queue/queue.module';
 import { SecretsModule } from './platform/secrets/secrets.module';
-import { Runtime } from './runtime';
+import { BackgroundWork, Runtime } from './runtime';
 import { SimulatorModule } from './simulator/simulator.module';
 import { TenancyModule } from './tenancy/tenancy.module';
 import { WebhookEndpointsModule } from './webhook/endpoints/webhook-endpoints.module';
@@ -48,6 +49,7 @@ export class AppModule {
         ConfigurationModule.with(config, logger),
         DatabaseModule,
         EventsModule,
+        ObservabilityModule,
         SecretsModule,
         HttpClientModule,
         QueueModule.forRedis(config.redisUrl),
@@ -59,7 +61,7 @@ export class AppModule {
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],
-      providers: [Runtime],
+      providers: [BackgroundWork, Runtime],
     };
   }
 }

@@ -7,10 +7,8 @@ async function main(): Promise<void> {
   const running = await startProcess(process.env);
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
-    if (stopping) {
-      // A second Ctrl-C: the person means it. PostgreSQL still ends with us.
-      process.exit(130);
-    }
+    // A second signal changes nothing: npm hands one Ctrl-C of a terminal on twice.
+    if (stopping) return;
     stopping = true;
     running.logger.info({ signal }, 'stopping');
     running.stop().then(

@@ -15,6 +15,32 @@ interface Background {
   stop(): void | Promise<void>;
 }
 
+/** Which role does what. */
+@Injectable()
+export class BackgroundWork {
+  readonly list: ReadonlyArray<{ roles: readonly Role[]; name: string; work: Background }>;
+
+  constructor(
+    maintenance: Maintenance,
+    prober: ConfigProber,
+    states: GatewayStates,
+    unmatched: UnmatchedCallbacks,
+    deliveries: WebhookDeliveryService,
+    dispatcher: Dispatcher,
+    recovery: ClaimRecovery,
+  ) {
+    this.list = [
+      { roles: ['scheduler'], name: 'maintenance', work: maintenance },
+      { roles: ['scheduler'], name: 'config prober', work: prober },
+      { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
+      { roles: ['worker'], name: 'gateway states', work: states },
+      { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
+      { roles: ['worker'], name: 'dispatcher', work: dispatcher },
+      { roles: ['worker'], name: 'claim recovery', work: recovery },
+    ];
+  }
+}
+
 /** Starts the background work of this process's role, and stops it in the opposite order. */
 @Injectable()
 export class Runtime {
@@ -45,31 +71,5 @@ export class Runtime {
         this.logger.error({ err: error, work: entry.name }, 'background work did not stop cleanly');
       }
     }
-  }
-}
-
-/** Which role does what. */
-@Injectable()
-export class BackgroundWork {
-  readonly list: ReadonlyArray<{ roles: readonly Role[]; name: string; work: Background }>;
-
-  constructor(
-    maintenance: Maintenance,
-    prober: ConfigProber,
-    states: GatewayStates,
-    unmatched: UnmatchedCallbacks,
-    deliveries: WebhookDeliveryService,
-    dispatcher: Dispatcher,
-    recovery: ClaimRecovery,
-  ) {
-    this.list = [
-      { roles: ['scheduler'], name: 'maintenance', work: maintenance },
-      { roles: ['scheduler'], name: 'config prober', work: prober },
-      { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
-      { roles: ['worker'], name: 'gateway states', work: states },
-      { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
-      { roles: ['worker'], name: 'dispatcher', work: dispatcher },
-      { roles: ['worker'], name: 'claim recovery', work: recovery },
-    ];
   }
 }

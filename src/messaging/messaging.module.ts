@@ -16,10 +16,11 @@ import { MessageInserter } from './intake/message-inserter';
 import { SendResponder } from './intake/send.responder';
 import { Maintenance } from './maintenance';
 import { MessagesController } from './messages.controller';
-import { MessageActions, ProviderInquiry } from './record/message-actions';
+import { MessageActions } from './record/message-actions';
 import { MessageReader } from './record/message-reader';
 import { MessageSignal } from './record/message-signal';
 import { MessageWriter } from './record/message-writer';
+import { ProviderInquiry } from './record/provider-inquiry';
 
 /**
  * Decides what happens to a message from acceptance to its end: durable intake, dispatch with failover and retry, and the state machine.
@@ -59,8 +60,6 @@ import { MessageWriter } from './record/message-writer';
     MessageInserter,
     Dispatcher,
     ClaimRecovery,
-    DispatchMetrics,
-    IntakeMetrics,
     Maintenance,
   ],
 })

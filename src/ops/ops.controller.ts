@@ -2,12 +2,12 @@ import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '../tenancy/auth.decorators';
-import { Metrics } from './metrics';
+import { ProcessMetrics } from './process-metrics';
 
 @ApiTags('operation')
 @Controller()
 export class OpsController {
-  constructor(private readonly metrics: Metrics) {}
+  constructor(private readonly metrics: ProcessMetrics) {}
 
   @Get('metrics')
   @Public()
@@ -20,7 +20,7 @@ export class OpsController {
   })
   async getMetrics(@Res() response: Response): Promise<void> {
     const text = await this.metrics.text();
-    response.setHeader('Content-Type', this.metrics.registry.contentType);
+    response.setHeader('Content-Type', this.metrics.contentType);
     response.end(text);
   }
 }

@@ -1,19 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import { MetricsRegistry } from '../../platform/observability/metrics-registry';
 import type { AttemptOutcome } from '../record/message.types';
 
-/** Where dispatch reports what it did; `ops` connects it to Prometheus. */
-export interface DispatchObserver {
-  attempt(gateway: string, outcome: AttemptOutcome, durationMs: number): void;
-}
+/** Counts attempts. */
+@Injectable()
+export class DispatchMetrics {
+  private readonly attempts;
+  private readonly seconds;
 
-/** Fans out to observers; none by default. */
-export class DispatchMetrics implements DispatchObserver {
-  private readonly observers: DispatchObserver[] = [];
-
-  observe(observer: DispatchObserver): void {
-    this.observers.push(observer);
+  constructor(registry: MetricsRegistry) {
+    this.attempts = registry.counter('unimsg_attempts_total', 'Attempts at a provider, by how they ended', ['provider', 'outcome']);
+    this.seconds = registry.histogram('unimsg_attempt_seconds', 'Duration of an attempt', ['provider']);
   }
 
-  attempt(gateway: string, outcome: AttemptOutcome, durationMs: number): void {
-    for (const observer of this.observers) observer.attempt(gateway, outcome, durationMs);
+  attempt(provider: string, outcome: AttemptOutcome, durationMs: number): void {
+    this.attempts.inc({ provider, outcome });
+    this.seconds.observe({ provider }, durationMs / 1000);
   }
 }

@@ -1,17 +1,16 @@
-/** Where intake reports what it did; `ops` connects it to Prometheus. */
-export interface IntakeObserver {
-  accepted(channel: string, status: string, count: number): void;
-}
+import { Injectable } from '@nestjs/common';
+import { MetricsRegistry } from '../../platform/observability/metrics-registry';
 
-/** Fans out to observers; none by default. */
-export class IntakeMetrics implements IntakeObserver {
-  private readonly observers: IntakeObserver[] = [];
+/** Counts accepted messages. */
+@Injectable()
+export class IntakeMetrics {
+  private readonly messages;
 
-  observe(observer: IntakeObserver): void {
-    this.observers.push(observer);
+  constructor(registry: MetricsRegistry) {
+    this.messages = registry.counter('unimsg_messages_accepted_total', 'Messages accepted and durable', ['channel', 'status']);
   }
 
   accepted(channel: string, status: string, count: number): void {
-    for (const observer of this.observers) observer.accepted(channel, status, count);
+    this.messages.inc({ channel, status }, count);
   }
 }

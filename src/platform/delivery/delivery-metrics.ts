@@ -1,21 +1,23 @@
-/** Where deliveries report what they did; `ops` connects it to Prometheus. */
-export interface DeliveryObserver {
+import { Injectable } from '@nestjs/common';
+import { MetricsRegistry } from '../observability/metrics-registry';
+
+/** Counts tries to deliver to clients. */
+@Injectable()
+export class DeliveryMetrics {
+  private readonly tries;
+  private readonly lag;
+
+  constructor(registry: MetricsRegistry) {
+    this.tries = registry.counter('unimsg_deliveries_total', 'Tries to deliver an event to a client', ['result']);
+    this.lag = registry.histogram('unimsg_delivery_lag_seconds', 'From an event to its delivery', []);
+  }
+
   /**
    * One try is over.
    * @param lagMs from the event to the end of this try
    */
-  tried(result: 'succeeded' | 'failed', lagMs: number): void;
-}
-
-/** Fans out to observers; none by default. */
-export class DeliveryMetrics implements DeliveryObserver {
-  private readonly observers: DeliveryObserver[] = [];
-
-  observe(observer: DeliveryObserver): void {
-    this.observers.push(observer);
-  }
-
   tried(result: 'succeeded' | 'failed', lagMs: number): void {
-    for (const observer of this.observers) observer.tried(result, lagMs);
+    this.tries.inc({ result });
+    if (result === 'succeeded') this.lag.observe(lagMs / 1000);
   }
 }

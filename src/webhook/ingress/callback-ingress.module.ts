@@ -38,6 +38,6 @@ export class UnmatchedCallbacks {
   imports: [GatewayModule, MessagingModule],
   controllers: [CallbackController, ProviderEventsController],
   providers: [CallbackConfigs, CallbackMetrics, CallbackStore, ProviderEventReader, UnmatchedCallbacks],
-  exports: [CallbackMetrics, CallbackStore, UnmatchedCallbacks],
+  exports: [CallbackStore, UnmatchedCallbacks],
 })
 export class CallbackIngressModule {}

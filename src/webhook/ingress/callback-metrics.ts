@@ -1,28 +1,32 @@
-/** Where the ingress reports what it did; `ops` connects it to Prometheus. */
-export interface CallbackObserver {
-  received(provider: string, kind: string, storedAfterMs: number): void;
-  refused(provider: string): void;
-  /** A status word that the provider's table does not have. */
-  unmapped(provider: string, word: string): void;
-}
+import { Injectable } from '@nestjs/common';
+import { MetricsRegistry } from '../../platform/observability/metrics-registry';
 
-/** Fans out to observers; none by default. */
-export class CallbackMetrics implements CallbackObserver {
-  private readonly observers: CallbackObserver[] = [];
+/** Counts callbacks of providers. */
+@Injectable()
+export class CallbackMetrics {
+  private readonly stored;
+  private readonly lag;
+  private readonly refusals;
+  private readonly unknownWords;
 
-  observe(observer: CallbackObserver): void {
-    this.observers.push(observer);
+  constructor(registry: MetricsRegistry) {
+    this.stored = registry.counter('unimsg_callbacks_total', 'Callbacks that were proved and stored', ['provider', 'kind']);
+    this.lag = registry.histogram('unimsg_callback_lag_seconds', 'From receipt of a callback to its commit', ['provider']);
+    this.refusals = registry.counter('unimsg_callbacks_refused_total', 'Callbacks without a valid signature', ['provider']);
+    this.unknownWords = registry.counter('unimsg_callbacks_unmapped_total', 'Status words that are not known', ['provider']);
   }
 
   received(provider: string, kind: string, storedAfterMs: number): void {
-    for (const observer of this.observers) observer.received(provider, kind, storedAfterMs);
+    this.stored.inc({ provider, kind });
+    this.lag.observe({ provider }, storedAfterMs / 1000);
   }
 
   refused(provider: string): void {
-    for (const observer of this.observers) observer.refused(provider);
+    this.refusals.inc({ provider });
   }
 
-  unmapped(provider: string, word: string): void {
-    for (const observer of this.observers) observer.unmapped(provider, word);
+  /** A status word that the provider's table does not have. */
+  unmapped(provider: string): void {
+    this.unknownWords.inc({ provider });
   }
 }

@@ -148,7 +148,7 @@ export class CallbackController {
     };
     try {
       return callback.parse(request).map((event) => {
-        if (event.kind === 'status' && event.status === null) this.metrics.unmapped(definition.key, event.rawWord);
+        if (event.kind === 'status' && event.status === null) this.metrics.unmapped(definition.key);
         return { ...base, event, eventId: event.eventId };
       });
     } catch (error) {
