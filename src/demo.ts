@@ -30,13 +30,15 @@ export async function seedDemo(app: INestApplication, directory: DataDirectory |
     credentials: { account_sid: `AC${randomBytes(16).toString('hex')}`, auth_token: randomBytes(16).toString('hex') },
     from_number: '+15005550006',
   });
+  const vonageSecret = randomBytes(8).toString('hex');
   await configs.create(tenant.clientId, registry.require('vonage'), {
     display_name: 'Vonage (simulated)',
     status: 'active',
     credentials: {
       api_key: randomBytes(4).toString('hex'),
-      api_secret: randomBytes(8).toString('hex'),
-      signature_secret: randomBytes(16).toString('hex'),
+      api_secret: vonageSecret,
+      // The stand-in sees only the API secret, so it signs with that.
+      signature_secret: vonageSecret,
       signature_method: 'sha256',
     },
     from: 'UniMsg',

@@ -32,7 +32,10 @@ export class ProcessMetrics implements OnModuleInit, OnApplicationShutdown {
     this.inFlight = registry.gauge('unimsg_dispatch_in_flight', 'Messages that this process has in hand');
     this.hints = registry.gauge('unimsg_queue_hints_waiting', 'Jobs that wait in the queue driver');
     this.dropped = registry.gauge('unimsg_queue_hints_dropped', 'Hints dropped because the queue was out of reach');
-    this.loopLag = registry.gauge('unimsg_event_loop_lag_p99_seconds', '99th percentile of the event loop delay since the last scrape');
+    this.loopLag = registry.gauge(
+      'unimsg_event_loop_lag_p99_seconds',
+      '99th percentile of the event loop delay since the last scrape',
+    );
   }
 
   onModuleInit(): void {

@@ -9,7 +9,10 @@ export class DispatchMetrics {
   private readonly seconds;
 
   constructor(registry: MetricsRegistry) {
-    this.attempts = registry.counter('unimsg_attempts_total', 'Attempts at a provider, by how they ended', ['provider', 'outcome']);
+    this.attempts = registry.counter('unimsg_attempts_total', 'Attempts at a provider, by how they ended', [
+      'provider',
+      'outcome',
+    ]);
     this.seconds = registry.histogram('unimsg_attempt_seconds', 'Duration of an attempt', ['provider']);
   }
 

@@ -7,7 +7,10 @@ export class IntakeMetrics {
   private readonly messages;
 
   constructor(registry: MetricsRegistry) {
-    this.messages = registry.counter('unimsg_messages_accepted_total', 'Messages accepted and durable', ['channel', 'status']);
+    this.messages = registry.counter('unimsg_messages_accepted_total', 'Messages accepted and durable', [
+      'channel',
+      'status',
+    ]);
   }
 
   accepted(channel: string, status: string, count: number): void {

@@ -45,7 +45,7 @@ export class SendResponder {
     if (acceptance.replayed) response.setHeader('Idempotent-Replayed', 'true');
     if (waitSeconds > 0 && acceptance.httpStatus === 202) {
       response.setHeader('Preference-Applied', `wait=${waitSeconds}`);
-      if (await this.leftQueue(principal.clientId, acceptance.data.message_id, waitSeconds, request)) {
+      if (await this.leftQueue(principal.clientId, acceptance.data.message_id, waitSeconds, response)) {
         response.status(200);
         return ok(await this.reader.get(principal.clientId, acceptance.data.message_id));
       }
@@ -55,7 +55,7 @@ export class SendResponder {
   }
 
   /** Whether the message has left `queued` and `sending` within the time. */
-  private async leftQueue(clientId: string, messageId: string, seconds: number, request: Request): Promise<boolean> {
+  private async leftQueue(clientId: string, messageId: string, seconds: number, response: Response): Promise<boolean> {
     const deadline = this.clock.now() + seconds * 1000;
     for (;;) {
       const changed = new Promise<void>((resolve) => {
@@ -68,7 +68,7 @@ export class SendResponder {
         }
       });
       if (await this.reader.hasLeftQueue(clientId, messageId)) return true;
-      if (this.clock.now() >= deadline || request.destroyed) return false;
+      if (this.clock.now() >= deadline || response.destroyed) return false;
       await changed;
     }
   }

@@ -10,10 +10,19 @@ export class CallbackMetrics {
   private readonly unknownWords;
 
   constructor(registry: MetricsRegistry) {
-    this.stored = registry.counter('unimsg_callbacks_total', 'Callbacks that were proved and stored', ['provider', 'kind']);
-    this.lag = registry.histogram('unimsg_callback_lag_seconds', 'From receipt of a callback to its commit', ['provider']);
-    this.refusals = registry.counter('unimsg_callbacks_refused_total', 'Callbacks without a valid signature', ['provider']);
-    this.unknownWords = registry.counter('unimsg_callbacks_unmapped_total', 'Status words that are not known', ['provider']);
+    this.stored = registry.counter('unimsg_callbacks_total', 'Callbacks that were proved and stored', [
+      'provider',
+      'kind',
+    ]);
+    this.lag = registry.histogram('unimsg_callback_lag_seconds', 'From receipt of a callback to its commit', [
+      'provider',
+    ]);
+    this.refusals = registry.counter('unimsg_callbacks_refused_total', 'Callbacks without a valid signature', [
+      'provider',
+    ]);
+    this.unknownWords = registry.counter('unimsg_callbacks_unmapped_total', 'Status words that are not known', [
+      'provider',
+    ]);
   }
 
   received(provider: string, kind: string, storedAfterMs: number): void {
