@@ -1,7 +1,7 @@
 import { StreamableFile } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import express, { type Express, type Response } from 'express';
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, IncomingMessage, ServerResponse, STATUS_CODES, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { newId } from '../../kernel/ids';
 import type { Logger } from '../../kernel/logger';
@@ -11,6 +11,7 @@ import { readBody } from './body-reader';
 import { hasRawBody, type HttpRequest } from './http-request';
 import { internalProblem, problemBody, toProblem, writeProblem } from './problem-answer';
 import { checkPath, parseQueryString } from './query-string';
+import { RouteTable, type RouteHandler } from './route-table';
 
 const REQUEST_ID = /^[A-Za-z0-9._~-]{1,128}$/;
 
@@ -20,9 +21,13 @@ const CLOSE_GRACE_MS = 10_000;
 /**
  * Express under Nest, with the work that every request needs done before Express sees it: request id, headers, path, query and body. A
  * chain of middlewares would cost more than the parsing itself.
+ *
+ * Nest's routes are found by a table and called past Express's router, which tries the pattern of each route in turn (with 120 routes that
+ * costs as much as all the rest). So what is mounted at the root with `use` would not be run for them, and is refused.
  */
 export class HttpAdapter extends ExpressAdapter {
   private closing = false;
+  private readonly routes = new RouteTable();
 
   constructor(private readonly log: () => Logger) {
     super(createExpress());
@@ -30,11 +35,11 @@ export class HttpAdapter extends ExpressAdapter {
 
   override initHttpServer(): void {
     const app = this.getInstance<Express>();
-    const listener = (request: IncomingMessage, response: ServerResponse) => {
-      this.receive(request as HttpRequest, response, () => app(request as HttpRequest, response as Response));
-    };
+    const listener = (request: IncomingMessage, response: ServerResponse) =>
+      this.receive(request as HttpRequest, response as Response, app);
     const server = createServer(
       {
+        ...messageClasses(app),
         // A head or a body that trickles in must not hold a connection for ever.
         headersTimeout: 15_000,
         requestTimeout: 60_000,
@@ -80,7 +85,49 @@ export class HttpAdapter extends ExpressAdapter {
     clearTimeout(late);
   }
 
-  private receive(request: HttpRequest, response: ServerResponse, proceed: () => void): void {
+  override get(...args: unknown[]): unknown {
+    this.addRoute('GET', args);
+    return (super.get as Method).apply(this, args);
+  }
+
+  override post(...args: unknown[]): unknown {
+    this.addRoute('POST', args);
+    return (super.post as Method).apply(this, args);
+  }
+
+  override put(...args: unknown[]): unknown {
+    this.addRoute('PUT', args);
+    return (super.put as Method).apply(this, args);
+  }
+
+  override patch(...args: unknown[]): unknown {
+    this.addRoute('PATCH', args);
+    return (super.patch as Method).apply(this, args);
+  }
+
+  override delete(...args: unknown[]): unknown {
+    this.addRoute('DELETE', args);
+    return (super.delete as Method).apply(this, args);
+  }
+
+  override use(...args: unknown[]): unknown {
+    if (typeof args[0] === 'function') throw new Error('a middleware needs a path here: see HttpAdapter');
+    return (super.use as Method).apply(this, args);
+  }
+
+  override createMiddlewareFactory(): never {
+    throw new Error("Nest's middlewares are not run here: see HttpAdapter");
+  }
+
+  override setNotFoundHandler(handler: Function): unknown {
+    return this.getInstance<Express>().use(handler as RouteHandler);
+  }
+
+  override setErrorHandler(handler: Function): unknown {
+    return this.getInstance<Express>().use(handler as RouteHandler);
+  }
+
+  private receive(request: HttpRequest, response: Response, app: Express): void {
     const startedAt = performance.now();
     const given = request.headers['x-request-id'];
     const id = typeof given === 'string' && REQUEST_ID.test(given) ? given : newId('request');
@@ -92,7 +139,7 @@ export class HttpAdapter extends ExpressAdapter {
     try {
       const path = readTarget(request);
       readBody(request, response, path, (problem) => {
-        if (problem === undefined) proceed();
+        if (problem === undefined) this.route(request, response, path, app);
         else writeProblem(response, problem, id);
       });
     } catch (error) {
@@ -101,6 +148,53 @@ export class HttpAdapter extends ExpressAdapter {
       writeProblem(response, problem ?? internalProblem(), id);
     }
   }
+
+  private route(request: HttpRequest, response: Response, path: string, app: Express): void {
+    const match = this.routes.find(request.method, path);
+    if (match === undefined) {
+      app(request, response);
+      return;
+    }
+    request.res = response;
+    response.req = request;
+    response.locals = {};
+    request.originalUrl = request.url;
+    request.baseUrl = '';
+    request.params = match.params;
+    request.route = { path: match.path };
+    // Nest answers its own errors; a handler that passes on leaves the request to Express.
+    match.handler(request, response, () => app(request, response));
+  }
+
+  /** Express gets the route too: it answers HEAD and OPTIONS. */
+  private addRoute(method: string, args: unknown[]): void {
+    const [path, handler, ...more] = args;
+    if (typeof path === 'string' && typeof handler === 'function' && more.length === 0) {
+      this.routes.add(method, path, handler as RouteHandler);
+    }
+  }
+}
+
+type Method = (...args: unknown[]) => unknown;
+
+/**
+ * Express gives each request and response another prototype, which makes every later access to them slow. These are made with that
+ * prototype.
+ */
+function messageClasses(app: Express) {
+  const { request, response } = app as unknown as { request: object; response: object };
+  function AppRequest(...args: unknown[]): object {
+    return Reflect.construct(IncomingMessage, args, AppRequest) as object;
+  }
+  AppRequest.prototype = request;
+  function AppResponse(...args: unknown[]): object {
+    return Reflect.construct(ServerResponse, args, AppResponse) as object;
+  }
+  AppResponse.prototype = response;
+  return {
+    IncomingMessage: AppRequest as unknown as typeof IncomingMessage,
+    ServerResponse: AppResponse as unknown as typeof ServerResponse,
+  };
 }
 
 function createExpress(): Express {
