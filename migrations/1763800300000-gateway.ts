@@ -35,7 +35,7 @@ export class Gateway1763800300000 implements MigrationInterface {
       CREATE TABLE secrets (
         id text PRIMARY KEY,
         client_id text NOT NULL,
-        -- The config that it belongs to; its secrets go when it is decommissioned for good.
+        -- The config that it was given for. It stays when that is decommissioned: reports that arrive late are still proved by it.
         config_id text NOT NULL REFERENCES provider_configs (id) DEFERRABLE INITIALLY DEFERRED,
         sealed text NOT NULL,
         created_at timestamptz NOT NULL

@@ -22,6 +22,6 @@ export class SecretEnvironment {
 
   /** Undefined when the variable is not set, empty or not readable. */
   read(name: string): string | undefined {
-    return this.isReadable(name) ? this.env[name] || undefined : undefined;
+    return this.isReadable(name) && Object.hasOwn(this.env, name) ? this.env[name] || undefined : undefined;
   }
 }

@@ -67,7 +67,7 @@ export class GatewayCalls {
       url += `?message_id=${encodeURIComponent(messageId)}`;
       separator = '&';
     }
-    if (needsUrlToken(definition, kind, opened))
+    if (needsUrlToken(definition, kind, opened.credentials))
       url += `${separator}token=${encodeURIComponent(opened.urlToken.reveal())}`;
     return url;
   }
@@ -87,8 +87,12 @@ export class GatewayCalls {
   }
 }
 
-function needsUrlToken(definition: ProviderDefinition, kind: CallbackKind, opened: OpenedConfig): boolean {
+/** Whether an account's callbacks of a kind are proved by the token in their URL. Asks only which credentials there are. */
+export function needsUrlToken(
+  definition: ProviderDefinition,
+  kind: CallbackKind,
+  credentials: OpenedConfig['credentials'],
+): boolean {
   const callback = definition.callbacks[kind];
-  if (!callback) return false;
-  return callback.authentication === 'url_token' || callback.needsUrlToken?.(opened.credentials) === true;
+  return callback?.authentication === 'url_token' || callback?.needsUrlToken?.(credentials) === true;
 }

@@ -45,11 +45,6 @@ export class GatewayFactory {
     return overrides[definition.baseUrl.env] ?? this.simulator.url(definition.key) ?? definition.baseUrl.default;
   }
 
-  /** Closes what every gateway keeps for a config. */
-  async release(configId: string): Promise<void> {
-    await Promise.all([...new Set(this.made.values())].map((gateway) => gateway.release?.(configId)));
-  }
-
   private depsOf(definition: ProviderDefinition): GatewayDeps {
     const baseUrl = (): string => this.baseUrlOf(definition);
     let known: string | undefined;

@@ -78,7 +78,8 @@ describe('gateway routes over HTTP', () => {
       max_per_second: 5,
       version: 1,
       usage: { sends: 0, delivered: 0, failed: 0, delivery_rate: null, error_rate: null, segments: 0, cost: [] },
-      callback_urls: { status: `https://unimsg.example/webhook/acme/status/${made.id}` },
+      // No signing key: both kinds need the token, which is not shown.
+      callback_urls: {},
       created_at: expect.any(String),
       updated_at: expect.any(String),
       activated_at: null,
@@ -91,9 +92,13 @@ describe('gateway routes over HTTP', () => {
     expect(listed.body).toMatchObject({ success: true, meta: { next_cursor: null, limit: 200 } });
     expect((listed.body as { data: View[] }).data).toContainEqual(made);
     const changed = await as(http().patch(`/communication/acme/configs/${made.id}`))
-      .send({ quality: 'low' })
+      .send({ quality: 'low', credentials: { signing_key: 'sign' } })
       .expect(200);
-    expect(data(changed)).toMatchObject({ quality: 'low', version: 2 });
+    expect(data(changed)).toMatchObject({
+      quality: 'low',
+      version: 2,
+      callback_urls: { status: `https://unimsg.example/webhook/acme/status/${made.id}` },
+    });
     for (const [step, status, expected] of [
       ['pause', 409, undefined],
       ['activate', 200, 'active'],
@@ -382,10 +387,13 @@ describe('gateway routes over HTTP', () => {
 
     it("shows each provider's own fields in bodies and answers", () => {
       const post = document.paths['/communication/acme/configs']!.post!;
-      const schema = (post.requestBody as { content: Record<string, { schema: Record<string, any> }> }).content[
-        'application/json'
-      ]!.schema;
-      expect(Object.keys(schema.properties as object).sort()).toEqual(
+      interface Schema {
+        required: string[];
+        properties: Record<string, Schema>;
+      }
+      const { content } = post.requestBody as { content: Record<string, { schema: Schema }> };
+      const { schema } = content['application/json']!;
+      expect(Object.keys(schema.properties).sort()).toEqual(
         [
           'credentials',
           'display_name',
@@ -397,7 +405,7 @@ describe('gateway routes over HTTP', () => {
         ].sort(),
       );
       expect(schema.required).toEqual(expect.arrayContaining(['credentials', 'from_number']));
-      expect(Object.keys(schema.properties.credentials.properties as object).sort()).toEqual(
+      expect(Object.keys(schema.properties.credentials!.properties).sort()).toEqual(
         [
           'account_id',
           'account_id_ref',

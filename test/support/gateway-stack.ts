@@ -43,7 +43,8 @@ export async function createGatewayStack(options: {
   /** Patterns of references that every tenant may name. */
   allowedRefs?: string[];
 }) {
-  const { database, url, drop } = await createTestDatabase({ entities: GATEWAY_ENTITIES });
+  const testDatabase = await createTestDatabase({ entities: GATEWAY_ENTITIES });
+  const { database, url } = testDatabase;
   const clock = new ManualClock(Date.now());
   const box = new SecretBox(`test:${randomBytes(32).toString('base64')}`);
   const registry = new ProviderRegistry();
@@ -90,7 +91,7 @@ export async function createGatewayStack(options: {
     logger: silentLogger,
     async close() {
       await feed.onApplicationShutdown();
-      await drop();
+      await testDatabase.drop();
     },
   };
 }

@@ -1,8 +1,9 @@
 import type { PublicUrl } from '../../config/public-url';
 import type { Clock } from '../../kernel/clock';
 import { Problem } from '../../kernel/problem';
+import { Secret } from '../../kernel/secret';
 import type { CallbackKind } from '../contracts/gateway';
-import type { ProviderDefinition } from '../contracts/provider-definition';
+import { needsUrlToken } from '../gateway-calls';
 import type { GatewayHealth } from '../health/gateway-health';
 import type { ProviderRegistry } from '../provider-registry';
 import { ConfigUsageView, ConfigView, type ConfigTestView } from './config.view';
@@ -65,13 +66,15 @@ export class ConfigPresenter {
 
   private callbackUrls(config: ProviderConfig): Partial<Record<CallbackKind, string>> {
     const definition = this.deps.registry.require(config.provider);
-    const kinds = (Object.keys(definition.callbacks) as CallbackKind[]).filter((kind) => isSigned(definition, kind));
+    // Which there are, not what they are: a view opens no secret.
+    const given = Object.fromEntries(
+      Object.keys(config.credentials).map((name) => [name.replace(/_ref$/, ''), new Secret('')]),
+    );
+    const kinds = (Object.keys(definition.callbacks) as CallbackKind[]).filter(
+      (kind) => !needsUrlToken(definition, kind, given),
+    );
     return Object.fromEntries(
       kinds.map((kind) => [kind, `${this.deps.publicUrl.get()}/webhook/${definition.slug}/${kind}/${config.id}`]),
     );
   }
-}
-
-function isSigned(definition: ProviderDefinition, kind: CallbackKind): boolean {
-  return definition.callbacks[kind]?.authentication === 'signature';
 }

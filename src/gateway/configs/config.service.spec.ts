@@ -18,14 +18,17 @@ const body = (more: object = {}) => ({
 
 describe('ConfigService', () => {
   let stack: GatewayStack;
+  let root: string;
   let secretsDir: string;
 
   beforeAll(async () => {
-    secretsDir = await mkdtemp(join(tmpdir(), 'unimsg-secrets-'));
+    root = await mkdtemp(join(tmpdir(), 'unimsg-secrets-'));
+    secretsDir = join(root, 'secrets');
+    await mkdir(secretsDir);
+    await writeFile(join(root, 'outside'), 'outside');
     await mkdir(join(secretsDir, 'acme'));
     await writeFile(join(secretsDir, 'acme', 'key'), 'key-from-file\n');
-    await writeFile(join(tmpdir(), 'unimsg-outside'), 'outside');
-    await symlink('/etc/hostname', join(secretsDir, 'acme', 'escape'));
+    await symlink(join(root, 'outside'), join(secretsDir, 'acme', 'escape'));
     await symlink(join(secretsDir, 'acme', 'key'), join(secretsDir, 'acme', 'link'));
     stack = await createGatewayStack({
       definitions: [acme, other],
@@ -37,7 +40,7 @@ describe('ConfigService', () => {
 
   afterAll(async () => {
     await stack.close();
-    await rm(secretsDir, { recursive: true });
+    await rm(root, { recursive: true });
   });
 
   const failure = async (work: Promise<unknown>): Promise<Problem> => {
@@ -134,8 +137,8 @@ describe('ConfigService', () => {
       ['env:UNIMSG_ADMIN_KEY', 'reference_not_allowed'],
       ['env:DATABASE_URL', 'reference_not_allowed'],
       ['file:other/key', 'reference_not_allowed'],
-      ['file:acme/../../unimsg-outside', 'reference_not_allowed'],
-      ['file:../unimsg-outside', 'reference_not_allowed'],
+      ['file:acme/../../outside', 'reference_not_allowed'],
+      ['file:../outside', 'reference_not_allowed'],
       ['file:/etc/hostname', 'reference_not_allowed'],
       ['vault:secret/acme', 'unsupported_reference'],
       ['azure-keyvault:acme/key', 'unsupported_reference'],

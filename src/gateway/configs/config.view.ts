@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
 import { IsDateString, IsIn, IsOptional } from 'class-validator';
-import type { Channel } from '../../kernel/channel';
+import { CHANNELS, type Channel } from '../../kernel/channel';
 import { PageQueryDto } from '../../platform/http/cursor';
 import type { CallbackKind } from '../contracts/gateway';
 import type { ProviderDefinition } from '../contracts/provider-definition';
@@ -157,7 +157,7 @@ export class ConfigView {
   @ApiProperty({ description: 'Key of the provider.', example: 'twilio' })
   provider: string;
 
-  @ApiProperty({ description: 'The channel that it serves.', example: 'sms' })
+  @ApiProperty({ description: 'The channel that it serves.', enum: CHANNELS, enumName: 'Channel', example: 'sms' })
   channel: Channel;
 
   @ApiProperty({ description: 'Your own name for this account.', example: 'Sweden, marketing' })

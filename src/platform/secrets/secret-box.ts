@@ -66,11 +66,6 @@ export class SecretBox {
       throw new CannotOpen('it was changed or belongs to another place', { cause });
     }
   }
-
-  /** True when a sealed text was made with another key than the one that seals now: worth sealing again at the next change. */
-  isStale(sealed: string): boolean {
-    return !sealed.startsWith(`${FORMAT}.${this.sealingId}.`);
-  }
 }
 
 function associated(keyId: string, context: string): Buffer {
