@@ -130,6 +130,7 @@ export function providerContract(samples: ProviderSamples): void {
   let server: ScriptedServer;
   let http: UndiciHttpClient;
   let gateway: Gateway;
+  const others: ScriptedServer[] = [];
 
   beforeEach(async () => {
     server = await ScriptedServer.start(samples.accepted);
@@ -139,7 +140,7 @@ export function providerContract(samples: ProviderSamples): void {
 
   afterEach(async () => {
     await http.close();
-    await server.close();
+    await Promise.all([server, ...others.splice(0)].map((one) => one.close()));
   });
 
   const failureOf = async (sending: Promise<SendResult>): Promise<GatewayError> => {
@@ -319,11 +320,11 @@ export function providerContract(samples: ProviderSamples): void {
     it('a connection that ends before the request is transient', async () => {
       // TLS, so that the handshake comes before the first byte of the request.
       const broken = await ScriptedServer.start();
+      others.push(broken);
       const secure = definition.create({ http, baseUrl: broken.origin.replace('http:', 'https:'), clock });
       const failed = failureOf(secure.send(message, contextFor(account, { timeoutMs: 200 })));
       expect(await failed).toMatchObject({ class: 'transient' });
       expect(broken.requests).toHaveLength(0);
-      await broken.close();
     });
 
     it.each([

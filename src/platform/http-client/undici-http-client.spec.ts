@@ -38,13 +38,20 @@ describe('UndiciHttpClient', () => {
   });
 
   afterEach(async () => {
-    await client.close();
+    await Promise.all([client, ...narrowClients.splice(0)].map((one) => one.close()));
     await server.close();
     for (const { server: listener, sockets } of listeners.splice(0)) {
       for (const socket of sockets) socket.destroy();
       await new Promise((done) => listener.close(done));
     }
   });
+
+  const narrowClients: UndiciHttpClient[] = [];
+  const withConnections = (connectionsPerOrigin: number): UndiciHttpClient => {
+    const narrow = new UndiciHttpClient({ connectionsPerOrigin });
+    narrowClients.push(narrow);
+    return narrow;
+  };
 
   const post = (over: Partial<HttpRequest> = {}): HttpRequest => ({
     method: 'POST',
@@ -88,11 +95,10 @@ describe('UndiciHttpClient', () => {
   });
 
   it('opens no more connections to an origin than allowed, and answers all', async () => {
-    const narrow = new UndiciHttpClient({ connectionsPerOrigin: 3 });
+    const narrow = withConnections(3);
     const responses = await Promise.all(Array.from({ length: 20 }, () => narrow.request(post())));
     expect(responses.map((response) => response.status)).toEqual(Array(20).fill(200));
     expect(server.connections).toBe(3);
-    await narrow.close();
   });
 
   it('does not follow a redirect', async () => {
@@ -104,12 +110,11 @@ describe('UndiciHttpClient', () => {
 
   it('keeps the beginning of a huge body and reads on, so that the connection stays usable', async () => {
     server.scripts.push(answer(200, 'x'.repeat(300_000)));
-    const narrow = new UndiciHttpClient({ connectionsPerOrigin: 1 });
+    const narrow = withConnections(1);
     const response = await narrow.request(post({ maxBodyBytes: 1000 }));
     expect(response.body.toString()).toBe('x'.repeat(1000));
     await narrow.request(post());
     expect(server.connections).toBe(1);
-    await narrow.close();
   });
 
   it('ends an endless body at the deadline', async () => {
@@ -164,7 +169,7 @@ describe('UndiciHttpClient', () => {
     });
 
     it('gives up in the queue for a connection and never writes that request', async () => {
-      const narrow = new UndiciHttpClient({ connectionsPerOrigin: 1 });
+      const narrow = withConnections(1);
       let release = (): void => undefined;
       server.scripts.push((socket, request) => {
         release = () => answer(200)(socket, request);
@@ -179,7 +184,6 @@ describe('UndiciHttpClient', () => {
       await first;
       await narrow.request(post({ body: 'third' }));
       expect(server.requests.map((request) => request.body)).toEqual(['first', 'third']);
-      await narrow.close();
     });
 
     it.each([
@@ -237,14 +241,13 @@ describe('UndiciHttpClient', () => {
     });
 
     it('takes a reset of a connection that was used before for written, and opens another one after it', async () => {
-      const narrow = new UndiciHttpClient({ connectionsPerOrigin: 1 });
+      const narrow = withConnections(1);
       server.scripts.push(answer(200), resetAfterRequest);
       await narrow.request(post());
       await expect(narrow.request(post())).rejects.toMatchObject({ outcome: 'written_no_answer', reason: 'reset' });
       expect(server.connections).toBe(1);
       expect((await narrow.request(post())).status).toBe(200);
       expect(server.connections).toBe(2);
-      await narrow.close();
     });
 
     it('does not try again by itself', async () => {
