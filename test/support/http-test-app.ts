@@ -33,6 +33,8 @@ export interface HttpTestAppOptions {
   imports?: Array<Type | DynamicModule>;
   /** Default 0: no limit. */
   rateLimit?: number;
+  /** Further environment variables. */
+  environment?: Record<string, string>;
   /** A second process on the same database. */
   database?: TestDatabase;
 }
@@ -48,6 +50,7 @@ export async function startHttpTestApp(options: HttpTestAppOptions = {}): Promis
     UNIMSG_ADMIN_KEY: TEST_ADMIN_KEY,
     UNIMSG_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64')}`,
     UNIMSG_RATE_LIMIT: String(options.rateLimit ?? 0),
+    ...options.environment,
   });
 
   @Global()

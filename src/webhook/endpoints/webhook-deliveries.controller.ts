@@ -13,7 +13,7 @@ import { ReplayView, WebhookDeliveryView } from './dto/webhooks.view';
 const LIST = 'webhook-deliveries';
 const ID = { name: 'id', description: 'Id of the endpoint.', example: 'whe_01kaqz9yq8e5v6m3c2n1b0a9s8' };
 
-@ApiTags('webhooks')
+@ApiTags('Webhooks')
 @Controller('v1/webhooks/:id')
 export class WebhookDeliveriesController {
   constructor(private readonly log: DeliveryLogService) {}

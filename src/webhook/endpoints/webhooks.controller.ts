@@ -14,7 +14,7 @@ import { WebhookEndpointsService } from './webhook-endpoints.service';
 const LIST = 'webhooks';
 const ID = { name: 'id', description: 'Id of the endpoint.', example: 'whe_01kaqz9yq8e5v6m3c2n1b0a9s8' };
 
-@ApiTags('webhooks')
+@ApiTags('Webhooks')
 @Controller('v1/webhooks')
 export class WebhooksController {
   constructor(
