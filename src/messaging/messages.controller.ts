@@ -13,7 +13,7 @@ import { MessageView } from './record/message.view';
 
 const LIST = 'messages';
 
-@ApiTags('messages')
+@ApiTags('Messages')
 @Controller('v1/messages')
 export class MessagesController {
   constructor(

@@ -63,7 +63,9 @@ export class BatchDto {
       type: 'object',
       additionalProperties: true,
       required: ['channel'],
-      properties: { channel: { type: 'string', enum: [...CHANNELS] } },
+      properties: {
+        channel: { type: 'string', enum: [...CHANNELS], description: 'The channel it goes by.', example: 'sms' },
+      },
     },
     minItems: 1,
     maxItems: 1000,

@@ -29,7 +29,7 @@ export class HealthView {
 /** A check that takes longer is down: an orchestrator asks every few seconds. */
 const CHECK_MS = 2_000;
 
-@ApiTags('operation')
+@ApiTags('Operation')
 @Controller('health')
 export class HealthController {
   private stopping = false;

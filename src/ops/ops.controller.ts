@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { Public } from '../tenancy/auth.decorators';
 import { ProcessMetrics } from './process-metrics';
 
-@ApiTags('operation')
+@ApiTags('Operation')
 @Controller()
 export class OpsController {
   constructor(private readonly metrics: ProcessMetrics) {}

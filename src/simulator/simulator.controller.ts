@@ -14,7 +14,7 @@ ${magicRecipientsTable()}
 
 Any other recipient is delivered. A secret that begins with \`invalid\` is refused as wrong credentials.`;
 
-@ApiTags('simulator')
+@ApiTags('Simulator')
 @Controller('simulator')
 export class SimulatorController {
   constructor(private readonly simulator: Simulator) {}

@@ -8,7 +8,7 @@ import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { SendSmsDto } from './send-sms.dto';
 
-@ApiTags('sending')
+@ApiTags('Sending')
 @Controller('v1/sms')
 export class SmsController {
   constructor(private readonly responder: SendResponder) {}

@@ -38,7 +38,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
   const named = pascal(name);
   const list = `configs:${definition.key}`;
 
-  @ApiTags(`${definition.title} configs`)
+  @ApiTags(name === definition.slug ? `${definition.title} configs` : `${definition.title} configs as “${name}”`)
   @Controller(`communication/${name}/configs`)
   class ProviderConfigController {
     constructor(

@@ -16,7 +16,7 @@ import { GatewayRoutesService } from './gateway-routes.service';
 
 const E164 = /^\+[1-9]\d{6,14}$/;
 
-@ApiTags('gateways')
+@ApiTags('Gateways')
 @Controller('v1/gateways')
 export class GatewaysController {
   constructor(

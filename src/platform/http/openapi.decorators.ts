@@ -29,7 +29,7 @@ export interface ApiDataOptions {
 export function ApiData(view: Type | Type[], options: ApiDataOptions): MethodDecorator {
   const views = Array.isArray(view) ? view : [view];
   const refs = views.map((one) => ({ $ref: getSchemaPath(one) }));
-  const single = refs.length === 1 ? refs[0]! : { oneOf: refs };
+  const single = refs.length === 1 ? refs[0]! : { anyOf: refs };
   return applyDecorators(
     ApiExtraModels(...views),
     ApiResponse({

@@ -18,7 +18,7 @@ const MOST_SCANNED = 5000;
 const SCAN = 500;
 const KNOWN_TYPES: ReadonlySet<string> = new Set(EVENT_TYPES);
 
-@ApiTags('events')
+@ApiTags('Events')
 @Controller('v1/events')
 export class EventsController {
   constructor(private readonly database: Database) {}

@@ -29,7 +29,7 @@ export class ListProviderEventsQueryDto extends PageQueryDto {
 
 const LIST = 'provider-events';
 
-@ApiTags('provider callbacks')
+@ApiTags('Provider callbacks')
 @Controller('v1/provider-events')
 export class ProviderEventsController {
   constructor(private readonly reader: ProviderEventReader) {}
