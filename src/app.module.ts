@@ -1,10 +1,12 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
 import { SmsModule } from './channels/sms/sms.module';
 import { APP_CONFIG, type AppConfig } from './config/app-config';
 import { PublicUrl } from './config/public-url';
 import { CLOCK, systemClock } from './kernel/clock';
 import { LOGGER, type Logger } from './kernel/logger';
 import { MessagingModule } from './messaging/messaging.module';
+import { OperationOnlyGuard } from './ops/operation-only.guard';
 import { OpsModule } from './ops/ops.module';
 import { DatabaseModule } from './platform/database/database.module';
 import { EventsModule } from './platform/events/events.module';
@@ -61,7 +63,13 @@ export class AppModule {
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],
-      providers: [BackgroundWork, Runtime],
+      providers: [
+        BackgroundWork,
+        Runtime,
+        ...(config.role === 'all' || config.role === 'api'
+          ? []
+          : [{ provide: APP_GUARD, useClass: OperationOnlyGuard }]),
+      ],
     };
   }
 }

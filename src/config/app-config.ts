@@ -1,3 +1,4 @@
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 /** What a process does: take requests, send and deliver, run timed work, or all of it. */
@@ -55,7 +56,7 @@ const cidrs = z
       .filter(Boolean),
   )
   .refine(
-    (parts) => parts.every((part) => /^[0-9a-fA-F.:]+\/\d{1,3}$/.test(part)),
+    (parts) => parts.every((part) => ipaddr.isValidCIDR(part)),
     'must be a comma-separated list of ranges such as 10.0.0.0/8,fd00::/8',
   );
 

@@ -6,8 +6,10 @@ import { ClaimRecovery } from './dispatch/claim-recovery';
 import { ClaimStore } from './dispatch/claim-store';
 import { DispatchMetrics } from './dispatch/dispatch-metrics';
 import { Dispatcher } from './dispatch/dispatcher';
+import { GatewaySender } from './dispatch/gateway-sender';
 import { LaneGate } from './dispatch/lane-gate';
 import { LaneWaits } from './dispatch/lane-waits';
+import { SentLookup } from './dispatch/sent-lookup';
 import { BatchService } from './intake/batch.service';
 import { DryRunService } from './intake/dry-run.service';
 import { IntakeService } from './intake/intake.service';
@@ -47,6 +49,8 @@ import { ProviderInquiry } from './record/provider-inquiry';
     LaneGate,
     LaneWaits,
     DispatchMetrics,
+    GatewaySender,
+    SentLookup,
     AttemptRunner,
     Dispatcher,
     ClaimRecovery,

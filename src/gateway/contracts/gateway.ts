@@ -114,11 +114,12 @@ export interface Gateway {
   getStatus?(externalId: string, ctx: GatewayContext): Promise<StatusReport | null>;
 
   /**
-   * Looks for a message whose fate is unknown, by our own reference or by its attributes, without sending anything.
-   * Null means "not seen", which is no proof that it was not taken.
+   * Looks for a message whose fate is unknown, by our own reference or by its attributes, without sending anything. Answers all that it may
+   * be: an equal message to the same recipient looks the same, and the caller knows which ids belong to others. An empty list means "not
+   * seen", which is no proof that it was not taken.
    * @param since when the unknown attempt began, milliseconds since the epoch
    */
-  findSent?(message: OutboundMessage, since: number, ctx: GatewayContext): Promise<StatusReport | null>;
+  findSent?(message: OutboundMessage, since: number, ctx: GatewayContext): Promise<StatusReport[]>;
 
   /** Costs nothing and sends nothing. Does not throw. */
   healthCheck(ctx: GatewayContext): Promise<HealthReport>;

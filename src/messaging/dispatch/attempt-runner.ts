@@ -1,17 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
-import { ConfigDirectory } from '../../gateway/configs/config-directory';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import { ConfigLifeCycle } from '../../gateway/configs/config-life-cycle';
-import type { OutboundMessage } from '../../gateway/contracts/gateway';
 import { GatewayError } from '../../gateway/contracts/gateway-error';
-import { GatewayCalls } from '../../gateway/gateway-calls';
-import { GatewayFactory } from '../../gateway/gateway-factory';
 import { GatewayRates } from '../../gateway/limits/gateway-rates';
 import { Router, type Candidate, type Route } from '../../gateway/router';
-import { DispatchMetrics } from './dispatch-metrics';
 import type { AttemptRecord, ClaimedMessage, DispatchOutcome, Requeue } from '../record/message.types';
+import { GatewaySender } from './gateway-sender';
+import { SentLookup } from './sent-lookup';
 import { DEFAULT_PAUSE_MS, FAILOVER_POLICY, LONGEST_PAUSE_MS, LONGEST_WAIT_MS, retryDelayMs } from './failover.policy';
 
 /** How soon after an attempt of unknown fate the provider is asked for the first time. */
@@ -29,13 +26,11 @@ export class AttemptRunner {
 
   constructor(
     private readonly router: Router,
-    private readonly gateways: GatewayFactory,
-    private readonly calls: GatewayCalls,
+    private readonly sender: GatewaySender,
+    private readonly lookup: SentLookup,
     private readonly rates: GatewayRates,
     private readonly circuits: CircuitBreakers,
-    private readonly directory: ConfigDirectory,
     private readonly lifecycle: ConfigLifeCycle,
-    private readonly metrics: DispatchMetrics,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -90,9 +85,7 @@ export class AttemptRunner {
     if (!candidate) return { next: this.endOfRound(message, route, now) };
     if (candidate.configId !== message.lane)
       return { next: requeue(message, { lane: candidate.configId, dueAt: now, waitingOn: null }) };
-    const outbound = outboundMessage(message);
-    const gateway = this.gateways.create(message.channel, candidate.gateway);
-    const issues = gateway.validate(outbound, candidate.config.settings);
+    const issues = this.sender.validate(message, candidate);
     if (issues.length > 0) {
       const text = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
       const attempt = this.record(candidate, now, {
@@ -113,31 +106,22 @@ export class AttemptRunner {
         }),
       };
     }
-    try {
-      const options = { messageId: message.id, attempt: message.attempts + 1, signal };
-      const ctx =
-        this.calls.contextForSync(candidate.config, options) ??
-        (await this.calls.contextFor(candidate.config, options));
-      const result = await gateway.send(outbound, ctx);
-      this.circuits.succeeded(candidate.configId);
-      this.throttles.delete(candidate.configId);
-      this.metrics.attempt(candidate.gateway, 'accepted', this.clock.now() - now);
-      return {
-        attempt: this.record(candidate, now, { outcome: 'accepted', external_id: result.externalId }),
-        next: {
-          type: 'sent',
-          gateway: candidate.gateway,
-          configId: candidate.configId,
-          externalId: result.externalId,
-          externalIds: result.externalIds,
-          status: result.status ?? 'sent',
-          segments: result.segments,
-          cost: result.cost,
-        },
-      };
-    } catch (error) {
-      return this.failed(message, route, candidate, now, asGatewayError(error));
-    }
+    const sent = await this.sender.send(message, candidate, signal);
+    if (sent instanceof GatewayError) return this.failed(message, route, candidate, now, sent);
+    this.throttles.delete(candidate.configId);
+    return {
+      attempt: this.record(candidate, now, { outcome: 'accepted', external_id: sent.externalId }),
+      next: {
+        type: 'sent',
+        gateway: candidate.gateway,
+        configId: candidate.configId,
+        externalId: sent.externalId,
+        externalIds: sent.externalIds,
+        status: sent.status ?? 'sent',
+        segments: sent.segments,
+        cost: sent.cost,
+      },
+    };
   }
 
   private async failed(
@@ -149,11 +133,6 @@ export class AttemptRunner {
   ): Promise<Omit<DispatchOutcome, 'message'>> {
     const rule = FAILOVER_POLICY[error.class];
     const now = this.clock.now();
-    this.metrics.attempt(candidate.gateway, rule.outcome, now - startedAt);
-    if (rule.tripsCircuit) this.circuits.failed(candidate.configId);
-    // A provider that refuses this recipient or content works; one that throttles, or does not know the account, says nothing of its health.
-    else if (rule.then === 'fail') this.circuits.succeeded(candidate.configId);
-    else this.circuits.released(candidate.configId);
     const attempt = this.record(candidate, startedAt, {
       outcome: rule.outcome,
       error_code: clean(error.providerCode ?? error.code),
@@ -283,7 +262,7 @@ export class AttemptRunner {
     signal: AbortSignal,
   ): Promise<Omit<DispatchOutcome, 'message'>> {
     const unknown = message.unknown!;
-    const found = await this.lookUp(message, unknown, signal);
+    const found = await this.lookup.find(message, unknown, signal);
     if (found) return { next: found };
     const now = this.clock.now();
     if (now < unknown.reconcileUntil) {
@@ -317,38 +296,6 @@ export class AttemptRunner {
       ? requeue(rest, { lane: candidate.configId, tried, dueAt: now, waitingOn: null, unknown: null })
       : this.endOfRound(rest, route, now);
     return { possibleDuplicate: true, next };
-  }
-
-  private async lookUp(
-    message: ClaimedMessage,
-    unknown: NonNullable<ClaimedMessage['unknown']>,
-    signal: AbortSignal,
-  ): Promise<Next | undefined> {
-    try {
-      const config = await this.directory.config(message.clientId, unknown.configId);
-      if (!config) return undefined;
-      const gateway = this.gateways.create(message.channel, config.provider);
-      if (!gateway.findSent) return undefined;
-      const ctx = await this.calls.contextFor(config, { messageId: message.id, attempt: message.attempts, signal });
-      const report = await gateway.findSent(outboundMessage(message), unknown.since, ctx);
-      if (!report) return undefined;
-      return {
-        type: 'sent',
-        gateway: config.provider,
-        configId: config.id,
-        externalId: report.externalId,
-        status: report.status === null || report.status === 'queued' ? 'sent' : report.status,
-        cost: report.cost,
-        segments: report.segments,
-      };
-    } catch (error) {
-      // Not finding out is an answer too; the next look comes when the time is over.
-      this.logger.info(
-        { err: error, messageId: message.id, configId: unknown.configId },
-        'look-up of a message of unknown fate failed',
-      );
-      return undefined;
-    }
   }
 
   private nextPause(configId: string): number {
@@ -409,29 +356,6 @@ function lapsed(message: ClaimedMessage): Next {
     errorCode: 'all_gateways_failed',
     errorMessage: 'Every gateway failed until the message expired.',
   };
-}
-
-function outboundMessage(message: ClaimedMessage): OutboundMessage {
-  return {
-    id: message.id,
-    clientId: message.clientId,
-    channel: message.channel,
-    to: message.recipient,
-    from: message.sender,
-    content: message.content as unknown as OutboundMessage['content'],
-    expiresAt: message.expiresAt,
-  };
-}
-
-/** A gateway that throws anything else has a fault, and whether its request left is not known. */
-function asGatewayError(error: unknown): GatewayError {
-  if (error instanceof GatewayError) return error;
-  return new GatewayError({
-    class: 'ambiguous',
-    code: 'gateway_fault',
-    message: 'The gateway failed in an unexpected way.',
-    cause: error,
-  });
 }
 
 /** What PostgreSQL can store as JSON: no NUL, no half of a surrogate pair. */

@@ -134,6 +134,29 @@ export class ClaimStore {
     return rows.map((row) => row.id);
   }
 
+  /**
+   * Takes the first of the provider's ids that no other message has: two equal messages to one recipient must not both be settled by the same
+   * one. Undefined when all belong to others.
+   */
+  async takeExternalId<Found extends { externalId: string }>(
+    configId: string,
+    messageId: string,
+    found: readonly Found[],
+  ): Promise<Found | undefined> {
+    for (const candidate of found) {
+      await this.database.execute(
+        'INSERT INTO external_ids (config_id, external_id, message_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+        [configId, candidate.externalId, messageId],
+      );
+      const [owner] = await this.database.query<{ message_id: string }>(
+        'SELECT message_id FROM external_ids WHERE config_id = $1 AND external_id = $2',
+        [configId, candidate.externalId],
+      );
+      if (owner?.message_id === messageId) return candidate;
+    }
+    return undefined;
+  }
+
   /** Locks up to `limit` messages that a dead holder had claimed; for use in the transaction that takes them back. */
   async lockHeldBy(
     tx: Transaction,

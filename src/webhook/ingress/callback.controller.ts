@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { All, Controller, Inject, Param, Req, Res } from '@nestjs/common';
-import { ApiExcludeEndpoint, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Inject, Param, Post, Req, Res, applyDecorators } from '@nestjs/common';
+import { ApiExcludeEndpoint, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { PublicUrl } from '../../config/public-url';
 import { CLOCK, type Clock } from '../../kernel/clock';
@@ -21,11 +21,29 @@ import { CallbackMetrics } from './callback-metrics';
 /** Headers that are kept with a raw callback: enough to read it again, nothing that proves or opens anything. */
 const KEPT_HEADERS = ['content-type', 'user-agent', 'i-twilio-idempotency-token'];
 
+interface CallbackPath {
+  provider: string;
+  kind: string;
+  config_id?: string;
+}
+
+function CallbackParameters(): MethodDecorator {
+  return applyDecorators(
+    ApiParam({ name: 'provider', description: 'Path name of the provider.', example: 'twilio' }),
+    ApiParam({ name: 'kind', description: 'What it reports.', enum: CALLBACK_KINDS, example: 'status' }),
+    ApiResponse({
+      status: 200,
+      description: 'Stored and applied, or known already. The body is what the provider wants to read.',
+    }),
+    ApiProblems('invalid_signature', 'not_found'),
+  );
+}
+
 /**
  * Where providers report. The order is the point: find whose secret applies, prove the raw bytes, and only then read them; answer when all is
  * committed.
  */
-@ApiTags('provider callbacks')
+@ApiTags('Provider callbacks')
 @Controller('webhook')
 export class CallbackController {
   constructor(
@@ -38,46 +56,61 @@ export class CallbackController {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  @All(':provider/:kind/:config_id')
+  // GET: some providers report in the query, and WhatsApp's verification challenge comes as one.
+  @Post(':provider/:kind/:config_id')
+  @Public()
+  @ApiOperation({
+    operationId: 'receiveCallbackFor',
+    summary: 'Receive a callback of a provider for one config',
+    description:
+      'This is the URL that UniMsg hands to providers. The signature is checked on the raw bytes before anything is read.',
+  })
+  @CallbackParameters()
+  @ApiParam({
+    name: 'config_id',
+    description: 'The config that the callback is for.',
+    example: 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  })
+  async receiveFor(@Param() path: CallbackPath, @Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.receive(path, request, response);
+  }
+
+  @Get(':provider/:kind/:config_id')
   @Public()
   @ApiExcludeEndpoint()
-  async receiveFor(
-    @Param('provider') provider: string,
-    @Param('kind') kind: string,
-    @Param('config_id') configId: string,
+  async receiveQueryFor(
+    @Param() path: CallbackPath,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    await this.receive(provider, kind, configId, request, response);
+    await this.receive(path, request, response);
   }
 
-  @All(':provider/:kind')
+  @Post(':provider/:kind')
   @Public()
-  @ApiOperation({ summary: 'Receive a callback of a provider' })
-  @ApiParam({ name: 'provider', description: 'Path name of the provider.', example: 'twilio' })
-  @ApiParam({ name: 'kind', description: 'What it reports.', enum: CALLBACK_KINDS })
-  @ApiProblems('invalid_signature', 'not_found')
-  @ApiExcludeEndpoint()
-  async receiveAny(
-    @Param('provider') provider: string,
-    @Param('kind') kind: string,
-    @Req() request: Request,
-    @Res() response: Response,
-  ): Promise<void> {
-    await this.receive(provider, kind, undefined, request, response);
+  @ApiOperation({
+    operationId: 'receiveCallback',
+    summary: 'Receive a callback of a provider',
+    description:
+      'The config is found from the account or message that the payload names; its secret must then prove the request.',
+  })
+  @CallbackParameters()
+  async receiveAny(@Param() path: CallbackPath, @Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.receive(path, request, response);
   }
 
-  private async receive(
-    providerName: string,
-    kind: string,
-    configId: string | undefined,
-    request: Request,
-    response: Response,
-  ): Promise<void> {
+  @Get(':provider/:kind')
+  @Public()
+  @ApiExcludeEndpoint()
+  async receiveQuery(@Param() path: CallbackPath, @Req() request: Request, @Res() response: Response): Promise<void> {
+    await this.receive(path, request, response);
+  }
+
+  private async receive(path: CallbackPath, request: Request, response: Response): Promise<void> {
+    const { provider: providerName, kind, config_id: configId } = path;
     const definition = this.registry.find(providerName);
     const callback = definition?.callbacks[kind as CallbackKind];
     if (!definition || !callback) throw Problem.notFound('callback');
-    if (request.method !== 'POST' && request.method !== 'GET') throw Problem.notFound('callback');
     const raw = this.callbackRequest(request);
     const config = await this.prove(definition, callback, raw, configId);
     const receivedAt = this.clock.now();

@@ -437,15 +437,14 @@ describe('Twilio', () => {
         mine,
       ];
       server.fallback = json(200, { messages: list });
-      await expect(gateway().findSent!(message, SAMPLE_NOW, contextFor(accountA))).resolves.toMatchObject({
-        externalId: SID,
-        status: 'queued',
-      });
+      await expect(gateway().findSent!(message, SAMPLE_NOW, contextFor(accountA))).resolves.toMatchObject([
+        { externalId: SID, status: 'queued' },
+      ]);
       expect(server.requests[0]!.target).toBe(
         `/2010-04-01/Accounts/${accountA.credentials.account_sid}/Messages.json?To=%2B393331234567&From=%2B15005550006&DateSent%3E=2026-11-22T07%3A59%3A55Z&PageSize=50`,
       );
       server.fallback = json(200, { messages: list.slice(0, 5) });
-      await expect(gateway().findSent!(message, SAMPLE_NOW, contextFor(accountA))).resolves.toBeNull();
+      await expect(gateway().findSent!(message, SAMPLE_NOW, contextFor(accountA))).resolves.toEqual([]);
     });
 
     it.each([

@@ -102,7 +102,7 @@ class TwilioGateway implements Gateway {
   }
 
   /** By recipient, sender, time and text: Twilio keeps no reference of ours. The newest match, so an equal message of a moment ago can stand in. */
-  async findSent(message: OutboundMessage, since: number, ctx: GatewayContext): Promise<StatusReport | null> {
+  async findSent(message: OutboundMessage, since: number, ctx: GatewayContext): Promise<StatusReport[]> {
     const { content } = message as OutboundMessage<'sms'>;
     const earliest = Math.floor((since - CLOCK_SKEW_MS) / 1000) * 1000;
     const query = encodeForm({
@@ -115,18 +115,12 @@ class TwilioGateway implements Gateway {
     if (response.status !== 200) throw this.refusal(response, ctx);
     const list = jsonObject(response.body)?.messages;
     if (!Array.isArray(list)) throw unreadableAnswer(RULES, response);
-    for (const item of list as Array<Record<string, unknown> | null>) {
+    return (list as Array<Record<string, unknown> | null>).flatMap((item) => {
       const created = Date.parse(textOf(item?.date_created) ?? '');
-      if (
-        item?.body === content.text &&
-        item.to === message.to &&
-        item.direction !== 'inbound' &&
-        created >= earliest
-      ) {
-        return reportOf(item);
-      }
-    }
-    return null;
+      const isMatch =
+        item?.body === content.text && item.to === message.to && item.direction !== 'inbound' && created >= earliest;
+      return isMatch ? (reportOf(item) ?? []) : [];
+    });
   }
 
   async healthCheck(ctx: GatewayContext): Promise<HealthReport> {

@@ -1,0 +1,64 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import type { SendResult, ValidationIssue } from '../../gateway/contracts/gateway';
+import { GatewayError } from '../../gateway/contracts/gateway-error';
+import { GatewayCalls } from '../../gateway/gateway-calls';
+import { GatewayFactory } from '../../gateway/gateway-factory';
+import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
+import type { Candidate } from '../../gateway/router';
+import type { ClaimedMessage } from '../record/message.types';
+import { DispatchMetrics } from './dispatch-metrics';
+import { FAILOVER_POLICY } from './failover.policy';
+import { outboundMessage } from './outbound-message';
+
+/** Calls one gateway once, and keeps its circuit and metrics. */
+@Injectable()
+export class GatewaySender {
+  constructor(
+    private readonly gateways: GatewayFactory,
+    private readonly calls: GatewayCalls,
+    private readonly circuits: CircuitBreakers,
+    private readonly metrics: DispatchMetrics,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** What the gateway cannot do with the message. */
+  validate(message: ClaimedMessage, candidate: Candidate): ValidationIssue[] {
+    const gateway = this.gateways.create(message.channel, candidate.gateway);
+    return gateway.validate(outboundMessage(message), candidate.config.settings);
+  }
+
+  /** What the provider answered, or why it did not take the message. Does not throw. */
+  async send(message: ClaimedMessage, candidate: Candidate, signal: AbortSignal): Promise<SendResult | GatewayError> {
+    const startedAt = this.clock.now();
+    const { configId, gateway: provider, config } = candidate;
+    try {
+      const options = { messageId: message.id, attempt: message.attempts + 1, signal };
+      const ctx = this.calls.contextForSync(config, options) ?? (await this.calls.contextFor(config, options));
+      const result = await this.gateways.create(message.channel, provider).send(outboundMessage(message), ctx);
+      this.circuits.succeeded(configId);
+      this.metrics.attempt(provider, 'accepted', this.clock.now() - startedAt);
+      return result;
+    } catch (error) {
+      const failure = asGatewayError(error);
+      const rule = FAILOVER_POLICY[failure.class];
+      this.metrics.attempt(provider, rule.outcome, this.clock.now() - startedAt);
+      if (rule.tripsCircuit) this.circuits.failed(configId);
+      // A provider that refuses this recipient or content works; one that throttles, or does not know the account, says nothing of its health.
+      else if (rule.then === 'fail') this.circuits.succeeded(configId);
+      else this.circuits.released(configId);
+      return failure;
+    }
+  }
+}
+
+/** A gateway that throws anything else has a fault, and whether its request left is not known. */
+function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError({
+    class: 'ambiguous',
+    code: 'gateway_fault',
+    message: 'The gateway failed in an unexpected way.',
+    cause: error,
+  });
+}
