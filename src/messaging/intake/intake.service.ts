@@ -11,7 +11,7 @@ import { Router, type Candidate, type Route } from '../../gateway/router';
 import type { Principal } from '../../tenancy/principal';
 import { ChannelRegistry, type ChannelDescriptor, type PreparedContent } from '../channel-registry';
 import { PRIORITY_RANK } from '../record/message.types';
-import { MessageInserter, type NewMessage, type StoredMessage } from './message-inserter';
+import { MessageInserter, type InsertResult, type NewMessage, type StoredMessage } from './message-inserter';
 import type { SendOptionsDto } from './send-options.dto';
 
 const MAX_AHEAD_MS = 35 * 24 * 3_600_000;
@@ -72,7 +72,19 @@ export class IntakeService {
   async accept(principal: Principal, channel: Channel, dto: SendOptionsDto, headerKey?: string): Promise<Acceptance> {
     const descriptor = this.descriptor(channel);
     const key = idempotencyKey(dto, headerKey);
-    const assessment = await this.assess(principal, descriptor, dto);
+    const idempotency = key === undefined ? null : { key, bodyHash: bodyHash(channel, dto) };
+    let assessment: Assessment;
+    try {
+      assessment = await this.assess(principal, descriptor, dto);
+    } catch (error) {
+      // The first answer stands, also where the same request would be refused by now: its time is over, or its gateway is paused.
+      const earlier =
+        idempotency && error instanceof Problem
+          ? await this.inserter.earlier(principal.clientId, idempotency.key, idempotency.bodyHash)
+          : undefined;
+      if (earlier === undefined || earlier.kind === 'stored') throw error;
+      return this.repeated(principal.clientId, earlier);
+    }
     const candidate = assessment.able[0] ?? assessment.route.candidates[0];
     const { prepared, sendAt, expiresAt, sandbox } = assessment;
     const message: NewMessage = {
@@ -96,10 +108,15 @@ export class IntakeService {
       lane: sandbox
         ? null
         : (candidate?.configId ?? assessment.route.skipped.find((skip) => skip.temporary)?.configId ?? ''),
-      idempotency: key === undefined ? null : { key, bodyHash: bodyHash(channel, dto) },
+      idempotency,
     };
     const result = await this.inserter.insert(message);
     if (result.kind === 'stored') return this.answer(principal.clientId, message, message.gateway, false);
+    return this.repeated(principal.clientId, result);
+  }
+
+  /** @throws Problem idempotency_conflict */
+  private repeated(clientId: string, result: Exclude<InsertResult, { kind: 'stored' }>): Acceptance {
     if (result.kind === 'conflict') {
       throw new Problem(
         'idempotency_conflict',
@@ -109,7 +126,7 @@ export class IntakeService {
         },
       );
     }
-    return this.answer(principal.clientId, replayOf(result.message), result.message.gateway, true);
+    return this.answer(clientId, replayOf(result.message), result.message.gateway, true);
   }
 
   /** Everything that is decided about a request before it is stored. Stores nothing. @throws Problem */

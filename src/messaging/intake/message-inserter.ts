@@ -82,7 +82,7 @@ const INSERT = statement(
 const FIND_KEYS = statement(
   'idempotency_keys.find',
   `SELECT k.client_id, k.key, k.body_hash, k.message_id, m.channel, m.segments, m.gateway, m.status = 'simulated' AS simulated,
-          m.send_at IS NOT NULL AS scheduled
+          m.send_at IS NOT NULL AS scheduled, k.expires_at > now() AS valid
    FROM unnest($1::text[], $2::text[]) AS i(client_id, key)
    JOIN idempotency_keys k ON k.client_id = i.client_id AND k.key = i.key
    JOIN messages m ON m.id = k.message_id`,
@@ -98,6 +98,7 @@ interface KeyRow {
   gateway: string | null;
   simulated: boolean;
   scheduled: boolean;
+  valid: boolean;
 }
 
 /** Most rows in one flush, and most requests that may wait for one before further ones are answered 503. */
@@ -127,6 +128,12 @@ export class MessageInserter {
   /** Resolves when the message is committed, or when its key turns out to be used. @throws Problem 503 when the database is away */
   insert(message: NewMessage): Promise<InsertResult> {
     return this.commits.add(message);
+  }
+
+  /** What the first request with a key came to, when it was accepted. Stores nothing. */
+  async earlier(clientId: string, key: string, bodyHash: Buffer): Promise<InsertResult | undefined> {
+    const [row] = await this.database.query<KeyRow>(FIND_KEYS, [textArray([clientId]), textArray([key])]);
+    return row?.valid ? resultOf(row, bodyHash) : undefined;
   }
 
   drain(): Promise<void> {
@@ -175,17 +182,7 @@ export class MessageInserter {
       const { key, bodyHash } = message.idempotency!;
       const row = byKey.get(`${message.clientId}\n${key}`);
       if (!row) throw new Error('an idempotency key that was refused is not there');
-      if (!row.body_hash.equals(bodyHash)) return { kind: 'conflict', key };
-      return {
-        kind: 'replay',
-        message: {
-          id: row.message_id,
-          channel: row.channel,
-          segments: row.segments,
-          scheduled: row.scheduled,
-          gateway: row.simulated ? row.gateway : null,
-        },
-      };
+      return resultOf(row, bodyHash);
     });
   }
 
@@ -207,6 +204,20 @@ export class MessageInserter {
     }
     if (groups.size > 0) this.queue.publish([...groups.values()]);
   }
+}
+
+function resultOf(row: KeyRow, bodyHash: Buffer): InsertResult {
+  if (!row.body_hash.equals(bodyHash)) return { kind: 'conflict', key: row.key };
+  return {
+    kind: 'replay',
+    message: {
+      id: row.message_id,
+      channel: row.channel,
+      segments: row.segments,
+      scheduled: row.scheduled,
+      gateway: row.simulated ? row.gateway : null,
+    },
+  };
 }
 
 function insertParameters(messages: readonly NewMessage[], idempotencyHours: number): unknown[] {
