@@ -1,10 +1,9 @@
-import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { measureSms } from '../../kernel/gsm';
+import { isPossiblePhoneNumber } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import type { ChannelDescriptor, PreparedContent } from '../../messaging/channel-registry';
 import { SendSmsDto } from './send-sms.dto';
 
-const E164 = /^\+[1-9]\d{1,14}$/;
 /** The common denominator of providers: a number, a short code, or at most 11 letters, digits and spaces with a letter among them. */
 const SENDER = /^(\+[1-9]\d{1,14}|\d{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})$/;
 
@@ -38,11 +37,7 @@ export const smsChannel: ChannelDescriptor<SendSmsDto> = {
 
 /** E.164, with the white space, dots, hyphens and brackets that people write taken out. Whether a number is in use, only the network knows. */
 function phoneNumber(text: string): string {
-  const compact = text.replace(/[\s().-]/g, '');
-  if (!E164.test(compact))
-    throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
-  // "Possible" goes by length and country: the library's tables of ranges lag behind the networks', so a stricter check refuses real numbers.
-  if (!parsePhoneNumberFromString(compact)?.isPossible())
-    throw Problem.field('to', 'invalid_phone_number', 'is not a possible phone number');
-  return compact;
+  const compact = /[\s().-]/.test(text) ? text.replace(/[\s().-]/g, '') : text;
+  if (isPossiblePhoneNumber(compact)) return compact;
+  throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
 }

@@ -28,12 +28,15 @@ interface ClaimRow {
 const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.content, m.priority, m.provider, m.expires_at,
   jsonb_array_length(m.attempts) AS attempts, m.possible_duplicate`;
 
-// SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours.
+// SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours. Only a holder that is in `workers` can
+// claim, and its row stays while the claim is being made: so each claim has a holder whose death is noticed.
 const CLAIM = statement(
   'message_queue.claim',
-  `WITH free AS (
+  `WITH alive AS MATERIALIZED (
+     SELECT 1 FROM workers WHERE id = $1 FOR KEY SHARE
+   ), free AS (
      SELECT q.message_id FROM message_queue q
-     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND q.due_at <= now()
+     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND q.due_at <= now() AND EXISTS (SELECT 1 FROM alive)
      FOR UPDATE SKIP LOCKED
    ), claimed AS (
      UPDATE message_queue q SET claimed_by = $1, claimed_at = now() FROM free WHERE q.message_id = free.message_id
@@ -121,8 +124,15 @@ export class ClaimStore {
     );
   }
 
+  /** Signs a holder off. One that still has claims stays, so that they are taken back when it has been silent for long enough. */
   async leave(holder: string): Promise<void> {
-    await this.database.execute('DELETE FROM workers WHERE id = $1', [holder]);
+    await this.database.transaction(async (tx) => {
+      await tx.execute('SELECT 1 FROM workers WHERE id = $1 FOR UPDATE', [holder]);
+      await tx.execute(
+        'DELETE FROM workers WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM message_queue WHERE claimed_by = $1)',
+        [holder],
+      );
+    });
   }
 
   /** Holders that have not beaten for a time; all but `self` when `exclusive`, since then nobody else can be alive. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import { APP_CONFIG, type AppConfig } from '../../config/app-config';
 import { CLOCK, type Clock } from '../../kernel/clock';
@@ -36,6 +37,8 @@ export class Dispatcher {
   readonly holder = newId('worker');
   private readonly lists = new ReadyLists(PER_LIST);
   private readonly inHand = new Map<string, Promise<void>>();
+  /** Ids of claims that failed: they may be held in our name, and nothing was begun for them. */
+  private readonly unanswered = new Set<string>();
   private readonly abort = new AbortController();
   private readonly sweeper: Periodic;
   private readonly refill: Periodic;
@@ -59,6 +62,8 @@ export class Dispatcher {
     this.refill = new Periodic('dispatch refill', SWEEP_MS, () => this.readOn(), logger);
     this.heart = new Periodic('dispatch heartbeat', BEAT_MS, () => this.beat(), logger);
     writer.holder = this.holder;
+    // Each call under way listens to it.
+    setMaxListeners(0, this.abort.signal);
   }
 
   /** Messages that this process has in hand. */
@@ -127,7 +132,9 @@ export class Dispatcher {
       );
     } catch (error) {
       this.logger.warn({ err: error }, 'claim failed');
-      // The sweep finds them again; going on at once would only spin.
+      // The answer may have been lost after the commit. The next heartbeat gives back what was claimed; the sweep finds the rest again.
+      for (const { id } of taken) this.unanswered.add(id);
+      // Going on at once would only spin.
       await new Promise((resolve) => setTimeout(resolve, SWEEP_MS).unref());
     }
     const mine = new Map(claimed.map((message) => [message.id, message]));
@@ -155,7 +162,10 @@ export class Dispatcher {
     this.pump();
   }
 
-  /** Writes until it is written: the provider may have taken the message, so its outcome must not be dropped while the database is away. */
+  /**
+   * Writes until it is written: the provider may have taken the message, so its outcome must not be dropped while the database is away. One that
+   * the database refuses again and again stays in hand until this process ends; then it counts as an attempt of unknown fate.
+   */
   private async write(outcome: DispatchOutcome): Promise<void> {
     for (let delay = 50; ; delay = Math.min(delay * 2, 2_000)) {
       try {
@@ -164,7 +174,6 @@ export class Dispatcher {
       } catch (error) {
         if (!isDatabaseUnavailable(error)) {
           this.logger.error({ err: error, messageId: outcome.message.id }, 'outcome refused by the database');
-          return;
         }
         if (this.abort.signal.aborted) return;
         await new Promise((resolve) => setTimeout(resolve, delay));
@@ -205,10 +214,21 @@ export class Dispatcher {
 
   private async beat(): Promise<void> {
     await this.claims.beat(this.holder);
+    await this.giveBackUnanswered();
     this.beats += 1;
     if (this.beats % LOST_CLAIM_BEATS !== 0) return;
     const lost = (await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS)).filter((id) => !this.inHand.has(id));
     if (lost.length > 0) await this.claims.release(this.holder, lost);
+  }
+
+  private async giveBackUnanswered(): Promise<void> {
+    if (this.unanswered.size === 0) return;
+    const ids = [...this.unanswered];
+    await this.claims.release(
+      this.holder,
+      ids.filter((id) => !this.inHand.has(id)),
+    );
+    for (const id of ids) this.unanswered.delete(id);
   }
 
   private pumpWhenGateOpens(): void {

@@ -185,7 +185,7 @@ export class MessageWriter {
 
   private async flush(changes: MessageChange[]): Promise<Array<boolean | Error>> {
     try {
-      const applied = await this.database.transaction((tx) => this.applyIn(tx, changes));
+      const applied = await this.database.flush((tx) => this.applyIn(tx, changes));
       this.announce(applied);
       return applied.results;
     } catch (error) {

@@ -2,8 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-/** Another live process uses the directory. Its text is one clear line. */
-export class DataDirectoryInUse extends Error {}
+/** The directory cannot be used, for a reason that a person can mend. Its text is one clear line. */
+export class DataDirectoryUnusable extends Error {}
+
+/** Another live process uses the directory. */
+export class DataDirectoryInUse extends DataDirectoryUnusable {}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'it is on a read-only file system',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  ENOTDIR: 'it is not a directory',
+  EEXIST: 'it is not a directory',
+  EIO: 'the disk does not work',
+};
 
 interface Keys {
   adminKey: string;
@@ -24,9 +38,13 @@ export class DataDirectory {
 
   /**
    * Makes the directory when missing and takes it for this process. The lock of a process that was killed is taken over.
-   * @throws DataDirectoryInUse
+   * @throws DataDirectoryInUse, DataDirectoryUnusable
    */
   open(): void {
+    this.clearly(() => this.lock());
+  }
+
+  private lock(): void {
     mkdirSync(this.path, { recursive: true, mode: 0o755 });
     const lock = this.file('process.lock');
     const mine = `${lock}.${process.pid}`;
@@ -75,19 +93,35 @@ export class DataDirectory {
     if (known !== undefined) return known;
     const value = make();
     const part = this.file(`${name}.part`);
-    writeFileSync(part, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
-    renameSync(part, this.file(name));
+    this.clearly(() => {
+      writeFileSync(part, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+      renameSync(part, this.file(name));
+    });
     return value;
   }
 
   /** What {@link remember} made; undefined when it has not. */
   recall<T>(name: string): T | undefined {
     const path = this.file(name);
-    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined;
+    return this.clearly(() => (existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined));
   }
 
   file(name: string): string {
     return join(this.path, name);
+  }
+
+  /** Says what a person can mend as such. */
+  private clearly<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      const reason = REASONS[code];
+      if (reason === undefined) throw error;
+      throw new DataDirectoryUnusable(`UNIMSG_DATA_DIR: ${this.path} cannot be used: ${reason} (${code}).`, {
+        cause: error,
+      });
+    }
   }
 }
 

@@ -1,11 +1,13 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { APP_CONFIG, type AppConfig } from '../../config/app-config';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { ChangeFeed } from './change-feed';
-import { dataSourceOptions } from './data-source';
+import { createDataSource, dataSourceOptions } from './data-source';
 import { Database } from './database';
+
+const HOT_DATA_SOURCE = Symbol('HotDataSource');
 
 /** Decides how PostgreSQL is reached. Owns the pool and the two scopes; knows no table. */
 @Global()
@@ -16,7 +18,7 @@ import { Database } from './database';
       useFactory: (config: AppConfig) => ({
         ...dataSourceOptions({
           url: config.databaseUrl!,
-          poolSize: config.databasePool,
+          poolSize: config.databasePool - hotPoolSize(config),
           applicationName: `unimsg-${config.role}`,
         }),
         autoLoadEntities: true,
@@ -26,7 +28,22 @@ import { Database } from './database';
     }),
   ],
   providers: [
-    { provide: Database, inject: [DataSource], useFactory: (dataSource: DataSource) => new Database(dataSource) },
+    {
+      provide: HOT_DATA_SOURCE,
+      inject: [APP_CONFIG],
+      useFactory: (config: AppConfig) =>
+        createDataSource({
+          url: config.databaseUrl!,
+          poolSize: hotPoolSize(config),
+          applicationName: `unimsg-${config.role}-hot`,
+          hot: true,
+        }).initialize(),
+    },
+    {
+      provide: Database,
+      inject: [DataSource, HOT_DATA_SOURCE],
+      useFactory: (dataSource: DataSource, hot: DataSource) => new Database(dataSource, hot),
+    },
     {
       provide: ChangeFeed,
       inject: [APP_CONFIG, LOGGER],
@@ -35,4 +52,15 @@ import { Database } from './database';
   ],
   exports: [Database, ChangeFeed],
 })
-export class DatabaseModule {}
+export class DatabaseModule implements OnApplicationShutdown {
+  constructor(@Inject(HOT_DATA_SOURCE) private readonly hot: DataSource) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.hot.destroy();
+  }
+}
+
+/** Half of the connections: a slow list or report must not make the message path wait. */
+function hotPoolSize(config: AppConfig): number {
+  return Math.floor(config.databasePool / 2);
+}

@@ -46,32 +46,47 @@ export class Transaction {
  * `tenant(clientId, …)` sees one tenant's rows only; everything else runs in the system scope, which a connection has by default.
  */
 export class Database {
-  constructor(readonly dataSource: DataSource) {}
+  /**
+   * @param hot pool for {@link PreparedStatement}s and {@link flush}es, planned as `HOT_SESSION_OPTIONS` says; default: the same pool
+   */
+  constructor(
+    readonly dataSource: DataSource,
+    private readonly hot: DataSource = dataSource,
+  ) {}
 
   /** One statement in the system scope, in its own transaction. */
   async query<Row>(query: string | PreparedStatement, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.withRunner(async (runner) => (await runOn<Row>(runner, query, values)).rows);
+    return this.withRunner(this.poolFor(query), async (runner) => (await runOn<Row>(runner, query, values)).rows);
   }
 
   /** As {@link query}, answers how many rows were changed. */
   async execute(query: string | PreparedStatement, values: readonly unknown[] = []): Promise<number> {
-    return this.withRunner(async (runner) => (await runOn(runner, query, values)).rowCount ?? 0);
+    return this.withRunner(this.poolFor(query), async (runner) => (await runOn(runner, query, values)).rowCount ?? 0);
   }
 
   /** A transaction in the system scope. */
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.inTransaction('BEGIN', work);
+    return this.inTransaction(this.dataSource, 'BEGIN', work);
+  }
+
+  /** A transaction in the system scope on the message path: batches of rows found by their keys. */
+  async flush<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.inTransaction(this.hot, 'BEGIN', work);
   }
 
   /** A transaction that sees and writes the rows of one tenant only. */
   async tenant<T>(clientId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
     // A client id is [a-z0-9_-] only; checked here because a SET takes no parameters.
     if (!/^[a-z0-9_-]{1,80}$/.test(clientId)) throw new Error('not a client id');
-    return this.inTransaction(`BEGIN; SET LOCAL unimsg.scope = '${clientId}'`, work);
+    return this.inTransaction(this.dataSource, `BEGIN; SET LOCAL unimsg.scope = '${clientId}'`, work);
   }
 
-  private async inTransaction<T>(begin: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.withRunner(async (runner) => {
+  private poolFor(query: string | PreparedStatement): DataSource {
+    return typeof query === 'string' ? this.dataSource : this.hot;
+  }
+
+  private async inTransaction<T>(pool: DataSource, begin: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.withRunner(pool, async (runner) => {
       await runOn(runner, begin, []);
       try {
         const result = await work(new Transaction(runner));
@@ -84,8 +99,8 @@ export class Database {
     });
   }
 
-  private async withRunner<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
-    const runner = this.dataSource.createQueryRunner();
+  private async withRunner<T>(pool: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const runner = pool.createQueryRunner();
     try {
       return await work(runner);
     } catch (error) {
@@ -113,7 +128,9 @@ async function runOn<Row>(
   return client.query<Row>(values.length > 0 ? { text: query, values } : { text: query });
 }
 
-const UNAVAILABLE_SQLSTATES = /^(08...|57P0[123]|53300|25006|58...)$/;
+// Connection trouble, a server that stops or starts, no disk, memory or connections left, a transaction that was given up, a read-only standby,
+// trouble of the operating system.
+const UNAVAILABLE_SQLSTATES = /^(08...|57P0[1235]|53...|25P0[34]|25006|58...)$/;
 const UNAVAILABLE_TEXTS =
   /Connection terminated|connect ECONNREFUSED|ECONNRESET|EPIPE|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|getaddrinfo|read-only transaction/;
 

@@ -23,6 +23,8 @@ export interface EmbeddedPostgresOptions {
   password: string;
   /** Further `-c` settings, e.g. `{ fsync: 'off' }` in tests. */
   settings?: Record<string, string>;
+  /** Starts the server again, on the same port, when it ends by itself (killed for want of memory, say). */
+  restart?: boolean;
   logger?: Logger;
 }
 
@@ -30,6 +32,8 @@ interface Identity {
   uid: number;
   gid: number;
 }
+
+const LONGEST_RESTART_DELAY_MS = 5_000;
 
 /**
  * A real PostgreSQL server that belongs to this process: made by `initdb` on first start, listening on a free loopback port, ended with
@@ -41,6 +45,8 @@ interface Identity {
 export class EmbeddedPostgres {
   private supervisor: ChildProcess | undefined;
   private exited: Promise<void> | undefined;
+  private restarting: Promise<void> | undefined;
+  private stopping = false;
   private port = 0;
   private lastLines: string[] = [];
 
@@ -59,6 +65,7 @@ export class EmbeddedPostgres {
       this.port = await freePort();
       try {
         await this.run(place, identity);
+        if (this.options.restart) this.restartAfter(this.exited!, place, identity);
         return;
       } catch (error) {
         if (tries === 0 || !this.lastLines.some((line) => line.includes('Address already in use'))) throw error;
@@ -72,10 +79,40 @@ export class EmbeddedPostgres {
 
   /** Ends the server after open transactions were rolled back ("fast" shutdown). */
   async stop(): Promise<void> {
+    this.stopping = true;
+    await this.restarting;
     if (this.supervisor === undefined) return;
+    // A running server does not keep this process alive, but its end is waited for.
+    this.supervisor.ref();
     this.supervisor.stdin?.end();
     await this.exited;
     this.supervisor = undefined;
+  }
+
+  private restartAfter(end: Promise<void>, place: Place, identity: Identity | undefined): void {
+    void end.then(() => {
+      if (this.stopping) return;
+      const logger = this.options.logger ?? silentLogger;
+      logger.error(
+        { lastLines: this.lastLines.slice(-5) },
+        'the embedded PostgreSQL ended by itself; starting it again',
+      );
+      this.restarting = this.startAgain(place, identity, logger);
+    });
+  }
+
+  private async startAgain(place: Place, identity: Identity | undefined, logger: Logger): Promise<void> {
+    for (let delay = 100; !this.stopping; delay = Math.min(delay * 2, LONGEST_RESTART_DELAY_MS)) {
+      try {
+        await previousServerGone(place.cluster);
+        await this.run(place, identity);
+        this.restartAfter(this.exited!, place, identity);
+        return;
+      } catch (error) {
+        logger.error({ err: error }, 'the embedded PostgreSQL does not start');
+      }
+      await new Promise((resolve) => setTimeout(resolve, delay));
+    }
   }
 
   private initialise(place: Place, identity: Identity | undefined): void {

@@ -126,7 +126,7 @@ export class CallbackStore {
 
   private async flush(events: ReceivedEvent[]): Promise<Array<void | Error>> {
     try {
-      const applied = await this.database.transaction((tx) => this.storeIn(tx, events));
+      const applied = await this.database.flush((tx) => this.storeIn(tx, events));
       if (applied) this.writer.announce(applied);
       return events.map(() => undefined);
     } catch (error) {

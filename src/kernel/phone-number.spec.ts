@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { getCountries, getExampleNumber, parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import examples from 'libphonenumber-js/mobile/examples';
+import { isPossiblePhoneNumber } from './phone-number';
+
+const numbers = getCountries().flatMap((country) => getExampleNumber(country, examples)?.number ?? []);
+
+describe('isPossiblePhoneNumber', () => {
+  it('takes the example number of every country', () => {
+    expect(numbers.length).toBeGreaterThan(200);
+    expect(numbers.filter((number) => !isPossiblePhoneNumber(number))).toEqual([]);
+  });
+
+  it('takes all that the library calls possible, and for a calling code of one country nothing else', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...numbers), fc.integer({ min: 2, max: 15 }), fc.nat(), (number, digits, filler) => {
+        const text = `+${(number.slice(1) + String(filler).padStart(14, '7')).slice(0, digits)}`;
+        const parsed = parsePhoneNumberFromString(text);
+        // The library takes a national prefix out of an international number; networks do not.
+        fc.pre(parsed === undefined || parsed.number === text);
+        const possible = parsed?.isPossible() ?? false;
+        const isShared = parsed !== undefined && parsed.getPossibleCountries().length !== 1;
+        if (possible || !isShared) expect(isPossiblePhoneNumber(text)).toBe(possible);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it.each([
+    '',
+    '393331234567',
+    '+',
+    '+0123456789',
+    '+39 333 1234567',
+    '+999123456789',
+    '+1500555',
+    '+39333123456789012',
+    '+393331234567x',
+  ])('refuses %j', (text) => {
+    expect(isPossiblePhoneNumber(text)).toBe(false);
+  });
+
+  it.each(['+393331234567', '+15005550006', '+46700000000', '+447700900123', '+390669820', '+88216555567'])(
+    'takes %j',
+    (text) => {
+      expect(isPossiblePhoneNumber(text)).toBe(true);
+    },
+  );
+});
