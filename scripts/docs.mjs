@@ -6,7 +6,10 @@ import { ensureBuilt } from './build.mjs';
 import { PlainError, ROOT, exitPlainly, useLockedNode } from './runtime.mjs';
 
 /** Each page: where it goes, and the compiled module and function that make its text. */
-const PAGES = [{ file: 'docs/configuration.md', module: 'config/configuration-page.js', make: 'configurationPage' }];
+const PAGES = [
+  { file: 'docs/configuration.md', module: 'config/configuration-page.js', make: 'configurationPage' },
+  { file: 'docs/openapi.json', module: 'openapi-page.js', make: 'openApiPage' },
+];
 
 async function main() {
   await useLockedNode();

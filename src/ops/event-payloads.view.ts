@@ -47,7 +47,10 @@ export class MessageEventData {
   @ApiPropertyOptional({ description: 'Failures only: our stable word.', example: 'unreachable' })
   error_code?: string;
 
-  @ApiPropertyOptional({ description: 'Failures only: the same for people.', example: 'Unreachable destination handset' })
+  @ApiPropertyOptional({
+    description: 'Failures only: the same for people.',
+    example: 'Unreachable destination handset',
+  })
   error_message?: string;
 
   @ApiProperty({ description: 'When, by the clock of who reported it.', format: 'date-time', example: TIME })

@@ -1,8 +1,17 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
-import { ApiOperation, ApiProperty, ApiPropertyOptional, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiExtraModels,
+  ApiOperation,
+  ApiProperty,
+  ApiPropertyOptional,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Database } from '../platform/database/database';
 import { DISPATCH_QUEUE, type JobQueue } from '../platform/queue/job-queue';
+import { ApiMalformed } from '../platform/http/openapi.decorators';
 import { Public } from '../tenancy/auth.decorators';
 
 export class HealthCheckView {
@@ -20,7 +29,7 @@ export class HealthView {
   @ApiPropertyOptional({
     description: 'What was checked.',
     type: 'object',
-    additionalProperties: { type: 'object' },
+    additionalProperties: { $ref: getSchemaPath(HealthCheckView) },
     example: { database: { status: 'up', latency_ms: 1 }, queue: { status: 'up', latency_ms: 0 } },
   })
   checks?: Record<string, HealthCheckView>;
@@ -30,6 +39,7 @@ export class HealthView {
 const CHECK_MS = 2_000;
 
 @ApiTags('Operation')
+@ApiExtraModels(HealthCheckView)
 @Controller('health')
 export class HealthController {
   private stopping = false;
@@ -46,6 +56,7 @@ export class HealthController {
 
   @Get('live')
   @Public()
+  @ApiMalformed()
   @ApiOperation({ operationId: 'getLiveness', summary: 'Whether the process runs' })
   @ApiResponse({ status: 200, description: 'It runs.', type: HealthView })
   live(): HealthView {
@@ -54,6 +65,7 @@ export class HealthController {
 
   @Get('ready')
   @Public()
+  @ApiMalformed()
   @ApiOperation({ operationId: 'getReadiness', summary: 'Whether the process can work: database and queue' })
   @ApiResponse({ status: 200, description: 'It can.', type: HealthView })
   @ApiResponse({ status: 503, description: 'It cannot, now.', type: HealthView })

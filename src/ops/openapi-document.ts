@@ -1,20 +1,22 @@
 import type { INestApplication } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { Response } from 'express';
 import { SECURITY_SCHEMES } from '../tenancy/auth.decorators';
+import { Examples, type Schema } from './openapi-examples';
+import { description, TAGS } from './openapi-text';
+import { exampleOfEvent, openApiWebhooks, WEBHOOK_MODELS } from './openapi-webhooks';
 
-const DESCRIPTION = `Send SMS, WhatsApp, email, Telegram and push over your own provider accounts, and get one truth back.
-
-Every answer is \`{"success": true, "data": …}\`; every error is RFC 9457 (\`application/problem+json\`) with a stable \`code\`.
-Names are snake_case, times RFC 3339 in UTC, phone numbers E.164. Another tenant's object answers 404.`;
-
-/** The OpenAPI document of the running application: generated from controllers and DTOs, never written by hand. */
+/**
+ * The OpenAPI document of an application: generated from controllers and DTOs, never written by hand. Needs no instance of anything, so an
+ * application in Nest's preview mode will do.
+ */
 export function openApiDocument(app: INestApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setTitle('UniMsg')
-    .setDescription(DESCRIPTION)
+    .setDescription(description())
     .setVersion('1.0.0')
     .setOpenAPIVersion('3.1.0')
-    .setLicense('Proprietary', 'https://unimsg.dev/license')
     .addServer('/', 'This service')
     .addBearerAuth(
       { type: 'http', scheme: 'bearer', description: 'A tenant’s API key (`um_…`).' },
@@ -25,37 +27,116 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
       SECURITY_SCHEMES.tenantHeader,
     )
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'The operator’s key.' }, SECURITY_SCHEMES.admin);
-  for (const [name, description] of TAGS) builder.addTag(name, description);
-  return SwaggerModule.createDocument(app, builder.build());
+  const document = SwaggerModule.createDocument(app, builder.build(), {
+    extraModels: WEBHOOK_MODELS,
+  });
+  // The identifier is OpenAPI 3.1's; the builder knows URLs only.
+  document.info.license = { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' } as { name: string };
+  document.webhooks = openApiWebhooks();
+  finish(document);
+  return document;
 }
 
-const TAGS: ReadonlyArray<readonly [string, string]> = [
-  ['sending', 'Send a message.'],
-  ['messages', 'Read, list, cancel and refresh messages; send many at once.'],
-  ['gateways', 'Routing and failover.'],
-  ['provider configs', 'Your accounts at providers.'],
-  ['webhooks', 'Events to your own URL.'],
-  ['events', 'The same events, to pull.'],
-  ['provider callbacks', 'What providers reported.'],
-  ['account', 'Who a key belongs to, and its keys.'],
-  ['admin', 'The operator: tenants.'],
-  ['simulator', 'What the providers’ stand-ins received.'],
-  ['operation', 'Health and metrics.'],
-];
-
 /** Serves the document at `/openapi.json` and Swagger UI at `/docs`. */
-export function serveOpenApi(app: INestApplication): OpenAPIObject {
+export function serveOpenApi(app: INestApplication): void {
   const document = openApiDocument(app);
-  SwaggerModule.setup('docs', app, document, {
-    jsonDocumentUrl: 'openapi.json',
-    raw: ['json'],
+  const json = JSON.stringify(document);
+  const adapter = app.getHttpAdapter() as AbstractHttpAdapter<unknown, unknown, Response>;
+  adapter.get('/openapi.json', (_request: unknown, response: Response) => {
+    response.setHeader('Content-Type', 'application/json; charset=utf-8');
+    response.end(json);
+  });
+  SwaggerModule.setup('docs', app, forSwaggerUi(document), {
+    raw: false,
     customSiteTitle: 'UniMsg API',
+    customCss: '.swagger-ui .topbar { display: none }',
     swaggerOptions: {
       persistAuthorization: true,
       displayRequestDuration: true,
       docExpansion: 'list',
       tryItOutEnabled: true,
+      defaultModelsExpandDepth: 0,
+      // Nothing of this page leaves the machine.
+      validatorUrl: null,
     },
   });
-  return document;
+}
+
+interface Operation {
+  tags?: string[];
+  security?: object[];
+  parameters?: Parameter[];
+  requestBody?: { content: Record<string, Media> };
+  responses: Record<string, { content?: Record<string, Media> }>;
+}
+
+interface Parameter {
+  name: string;
+  required?: boolean;
+  description?: string;
+  example?: unknown;
+  examples?: Record<string, { summary?: string; value: unknown }>;
+  schema: Schema;
+}
+
+interface Media {
+  schema?: Schema;
+  example?: unknown;
+  examples?: object;
+}
+
+/** What the generator leaves open. */
+function finish(document: OpenAPIObject): void {
+  const examples = new Examples(document);
+  for (const schema of Object.values(document.components?.schemas ?? {})) examples.fill(schema as Schema);
+  const operations = Object.values(document.paths).flatMap((path) => Object.values(path) as Operation[]);
+  for (const operation of operations) {
+    // A start with a route that says nothing of who may call it is refused, so this one is public.
+    operation.security ??= [];
+    for (const parameter of operation.parameters ?? []) finishParameter(parameter, examples);
+    const bodies = [operation.requestBody, ...Object.values(operation.responses)];
+    for (const body of bodies) for (const media of Object.values(body?.content ?? {})) examples.fill(media.schema);
+  }
+  for (const [type, { post }] of Object.entries(document.webhooks ?? {})) {
+    const media = (post as Operation).requestBody!.content['application/json']!;
+    const example = examples.of(media.schema!) as { data: object };
+    media.example = { ...example, data: { ...example.data, ...exampleOfEvent(type) } };
+  }
+  document.tags = tagsOf(operations);
+}
+
+function finishParameter(parameter: Parameter, examples: Examples): void {
+  const example = parameter.example ?? parameter.schema.default ?? examples.of(parameter.schema);
+  delete parameter.schema.example;
+  if (example !== undefined) parameter.example = example;
+}
+
+/**
+ * The document as Swagger UI gets it. That fills each parameter in with its example, which is right for a required one. An optional one, such as a
+ * filter, stays empty unless somebody chooses the example.
+ */
+function forSwaggerUi(document: OpenAPIObject): OpenAPIObject {
+  const copy = structuredClone(document);
+  for (const operation of Object.values(copy.paths).flatMap((path) => Object.values(path) as Operation[])) {
+    for (const parameter of operation.parameters ?? []) {
+      if (parameter.required || parameter.example === undefined) continue;
+      parameter.examples = {
+        none: { summary: 'Left out', value: '' },
+        example: { summary: JSON.stringify(parameter.example), value: parameter.example },
+      };
+      delete parameter.example;
+      delete parameter.schema.default;
+    }
+  }
+  return copy;
+}
+
+/** The sections in their order; those of the providers' accounts, which follow from the definitions, behind `Gateways`. */
+function tagsOf(operations: readonly Operation[]): Array<{ name: string; description: string }> {
+  const used = new Set(operations.flatMap((operation) => operation.tags ?? []));
+  const known = TAGS.filter(([name]) => used.has(name)).map(([name, text]) => ({ name, description: text }));
+  const others = [...used].filter((name) => !TAGS.some(([tag]) => tag === name));
+  const accounts = others.map((name) => ({ name, description: `Your accounts: ${name.replace(' configs', '')}.` }));
+  known.splice(known.findIndex(({ name }) => name === 'Gateways') + 1, 0, ...accounts);
+  return known;
 }

@@ -23,8 +23,8 @@ export const SENT_EVENTS: Readonly<Record<string, SentEvent>> = {
   'message.sent': message('sent', 'A provider took the message'),
   'message.delivered': message('delivered', 'The message reached the recipient'),
   'message.read': message('read', 'The recipient read the message'),
-  'message.undelivered': message('undelivered', 'The provider could not deliver the message', FAILURE()),
-  'message.failed': message('failed', 'No gateway took the message, or it was refused for good', FAILURE()),
+  'message.undelivered': message('undelivered', 'The provider could not deliver the message', failure()),
+  'message.failed': message('failed', 'No gateway took the message, or it was refused for good', failure()),
   'message.expired': message('expired', 'The message lost its worth before it could be sent'),
   'message.canceled': message('canceled', 'The message was canceled before it was sent'),
   'config.error': { data: ConfigEventData, summary: 'A provider account stopped working' },
@@ -41,13 +41,17 @@ export const SENT_EVENTS: Readonly<Record<string, SentEvent>> = {
 /** Types that an endpoint may name already, although nothing sends them yet. */
 export const UNSENT_EVENTS: readonly string[] = EVENT_TYPES.filter((type) => !(type in SENT_EVENTS));
 
-function FAILURE() {
+function failure() {
   return { error_code: 'unreachable', error_message: 'Unreachable destination handset' };
 }
 
 const HEADERS = [
   ['webhook-id', 'Id of the event: the same in every repeat of it.', 'evt_01kaqz9yq8e5v6m3c2n1b0a9s8'],
-  ['webhook-timestamp', 'When this try was made, seconds since 1970. Refuse what is older than 5 minutes.', '1795336202'],
+  [
+    'webhook-timestamp',
+    'When this try was made, seconds since 1970. Refuse what is older than 5 minutes.',
+    '1795336202',
+  ],
   [
     'webhook-signature',
     '`v1,` and the base64 of HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<body>`; the key is the base64 behind `whsec_`. Two, separated by a space, while a secret rotates.',

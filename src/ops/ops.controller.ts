@@ -1,6 +1,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { ApiMalformed } from '../platform/http/openapi.decorators';
 import { Public } from '../tenancy/auth.decorators';
 import { ProcessMetrics } from './process-metrics';
 
@@ -11,6 +12,7 @@ export class OpsController {
 
   @Get('metrics')
   @Public()
+  @ApiMalformed()
   @ApiProduces('text/plain')
   @ApiOperation({ operationId: 'getMetrics', summary: 'Metrics in the Prometheus text format' })
   @ApiResponse({

@@ -1,5 +1,5 @@
 import { Body, Controller, Post, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { SendResponder } from '../../messaging/intake/send.responder';
 import { ApiSendAnswers } from '../../messaging/intake/send.openapi';
@@ -7,6 +7,29 @@ import type { Success } from '../../platform/http/envelope';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { SendSmsDto } from './send-sms.dto';
+
+/** The first one is what Swagger UI offers to send. */
+const EXAMPLES = {
+  simple: {
+    summary: 'A message',
+    value: { to: '+393331234567', message: 'Your parcel is here.' },
+  },
+  failover: {
+    summary: 'Simulator: Twilio answers 500, the next gateway delivers',
+    value: { to: '+15005550014', message: 'Your parcel is here.' },
+  },
+  code: {
+    summary: 'Urgent, with your own words on it',
+    value: {
+      to: '+393331234567',
+      message: 'Your code is 482913.',
+      priority: 'high',
+      reference: 'login-8121',
+      tags: ['login'],
+      metadata: { session: '8121' },
+    },
+  },
+};
 
 @ApiTags('Sending')
 @Controller('v1/sms')
@@ -25,7 +48,7 @@ export class SmsController {
     name: 'Idempotency-Key',
     required: false,
     description: 'The same as `idempotency_key` in the body.',
-    schema: { type: 'string', maxLength: 255 },
+    schema: { type: 'string', minLength: 1, maxLength: 255, example: 'order-8121-confirmation' },
   })
   @ApiHeader({
     name: 'Prefer',
@@ -33,6 +56,7 @@ export class SmsController {
     description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
     schema: { type: 'string', example: 'wait=10' },
   })
+  @ApiBody({ type: SendSmsDto, examples: EXAMPLES })
   @ApiSendAnswers()
   send(
     @CurrentTenant() tenant: Principal,

@@ -155,7 +155,11 @@ function optional(
   use: 'create' | 'change',
   field: CredentialField,
 ): z.ZodType<string | null | undefined> {
-  return use === 'change' && !field.required ? schema.nullable().optional() : schema.optional();
+  if (use === 'create' || field.required) return schema.optional();
+  return schema
+    .nullable()
+    .meta(schema.meta() ?? {})
+    .optional();
 }
 
 function valueSchema(field: CredentialField): z.ZodType<string> {

@@ -102,6 +102,14 @@ export function ApiProblems(...codes: ProblemCode[]): MethodDecorator & ClassDec
   };
 }
 
+/** Documents the only refusal of a public route without parameters: a path or query that cannot be read. */
+export function ApiMalformed(): MethodDecorator {
+  return applyDecorators(
+    ApiExtraModels(ProblemView),
+    problemResponse(400, ['invalid_request'], 'The path or the query cannot be read.'),
+  );
+}
+
 function problemResponse(status: number, codes: ProblemCode[], text?: string): MethodDecorator & ClassDecorator {
   const titles = codes.map((code) => `\`${code}\`: ${new Problem(code, '').title}.`);
   const retry = {

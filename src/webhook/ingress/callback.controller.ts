@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto';
-import { Controller, Get, Inject, Param, Post, Req, Res, applyDecorators } from '@nestjs/common';
-import { ApiExcludeEndpoint, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { PublicUrl } from '../../config/public-url';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { Problem } from '../../kernel/problem';
 import type { CallbackDefinition, CallbackRequest } from '../../gateway/contracts/callback';
-import { CALLBACK_KINDS, type CallbackKind } from '../../gateway/contracts/gateway';
+import type { CallbackKind } from '../../gateway/contracts/gateway';
 import type { CallbackConfig } from '../../gateway/configs/config-directory';
 import { InvalidSignature } from '../../gateway/contracts/gateway-error';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
 import { ProviderRegistry } from '../../gateway/provider-registry';
-import { ApiProblems } from '../../platform/http/openapi.decorators';
 import { Public } from '../../tenancy/auth.decorators';
 import { CallbackConfigs } from './callback-configs';
 import { CallbackStore, type ReceivedEvent } from './callback-store';
 import { CallbackMetrics } from './callback-metrics';
+import { ApiCallback } from './callback.openapi';
 
 /** Headers that are kept with a raw callback: enough to read it again, nothing that proves or opens anything. */
 const KEPT_HEADERS = ['content-type', 'user-agent', 'i-twilio-idempotency-token'];
@@ -25,18 +25,6 @@ interface CallbackPath {
   provider: string;
   kind: string;
   config_id?: string;
-}
-
-function CallbackParameters(): MethodDecorator {
-  return applyDecorators(
-    ApiParam({ name: 'provider', description: 'Path name of the provider.', example: 'twilio' }),
-    ApiParam({ name: 'kind', description: 'What it reports.', enum: CALLBACK_KINDS, example: 'status' }),
-    ApiResponse({
-      status: 200,
-      description: 'Stored and applied, or known already. The body is what the provider wants to read.',
-    }),
-    ApiProblems('invalid_signature', 'not_found'),
-  );
 }
 
 /**
@@ -59,25 +47,14 @@ export class CallbackController {
   // GET: some providers report in the query, and WhatsApp's verification challenge comes as one.
   @Post(':provider/:kind/:config_id')
   @Public()
-  @ApiOperation({
-    operationId: 'receiveCallbackFor',
-    summary: 'Receive a callback of a provider for one config',
-    description:
-      'This is the URL that UniMsg hands to providers. The signature is checked on the raw bytes before anything is read.',
-  })
-  @CallbackParameters()
-  @ApiParam({
-    name: 'config_id',
-    description: 'The config that the callback is for.',
-    example: 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8',
-  })
+  @ApiCallback('receiveCallbackFor', { method: 'POST', config: true })
   async receiveFor(@Param() path: CallbackPath, @Req() request: Request, @Res() response: Response): Promise<void> {
     await this.receive(path, request, response);
   }
 
   @Get(':provider/:kind/:config_id')
   @Public()
-  @ApiExcludeEndpoint()
+  @ApiCallback('receiveCallbackForByGet', { method: 'GET', config: true })
   async receiveQueryFor(
     @Param() path: CallbackPath,
     @Req() request: Request,
@@ -88,20 +65,14 @@ export class CallbackController {
 
   @Post(':provider/:kind')
   @Public()
-  @ApiOperation({
-    operationId: 'receiveCallback',
-    summary: 'Receive a callback of a provider',
-    description:
-      'The config is found from the account or message that the payload names; its secret must then prove the request.',
-  })
-  @CallbackParameters()
+  @ApiCallback('receiveCallback', { method: 'POST', config: false })
   async receiveAny(@Param() path: CallbackPath, @Req() request: Request, @Res() response: Response): Promise<void> {
     await this.receive(path, request, response);
   }
 
   @Get(':provider/:kind')
   @Public()
-  @ApiExcludeEndpoint()
+  @ApiCallback('receiveCallbackByGet', { method: 'GET', config: false })
   async receiveQuery(@Param() path: CallbackPath, @Req() request: Request, @Res() response: Response): Promise<void> {
     await this.receive(path, request, response);
   }
