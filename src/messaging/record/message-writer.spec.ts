@@ -1,0 +1,234 @@
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
+import type { MessageStatus } from '../../kernel/channel';
+import { ManualClock } from '../../kernel/clock';
+import { messageIdTime, newId } from '../../kernel/ids';
+import { EventSignal } from '../../platform/events/event-store';
+import { MessageSignal } from './message-signal';
+import { MessageWriter } from './message-writer';
+import type { DispatchOutcome, ReportedStatus } from './message.types';
+
+const TENANT = 'acme_0123456789ab';
+const OTHER = 'rival_0123456789ab';
+const CONFIG = 'cfg_a';
+
+describe('MessageWriter', () => {
+  let test: TestDatabase;
+  let writer: MessageWriter;
+  let told: string[];
+
+  beforeAll(async () => {
+    test = await createTestDatabase();
+  });
+
+  beforeEach(() => {
+    const signal = new EventSignal();
+    told = [];
+    signal.onCommitted((clientIds) => told.push(...clientIds));
+    writer = new MessageWriter(test.database, signal, new MessageSignal(), new ManualClock(Date.now()));
+    writer.holder = 'wrk_me';
+  });
+
+  afterAll(() => test.drop());
+
+  async function stored(options: { claimedBy?: string | null; clientId?: string } = {}): Promise<string> {
+    const id = newId('message');
+    const clientId = options.clientId ?? TENANT;
+    await test.database.query(
+      `INSERT INTO messages (id, created_at, client_id, channel, status, recipient, content, priority, expires_at, updated_at)
+       VALUES ($1, to_timestamp($2 / 1000.0), $3, 'sms', 'queued', '+393331234567', '{"text":"x"}', 1, now() + interval '1 hour', now())`,
+      [id, messageIdTime(id), clientId],
+    );
+    await test.database.query(
+      `INSERT INTO message_queue (message_id, message_created_at, client_id, lane, priority, due_at, claimed_by, claimed_at)
+       VALUES ($1, to_timestamp($2 / 1000.0), $3, $4, 1, now(), $5, now())`,
+      [id, messageIdTime(id), clientId, CONFIG, options.claimedBy === undefined ? 'wrk_me' : options.claimedBy],
+    );
+    return id;
+  }
+
+  function sent(
+    id: string,
+    externalId: string,
+    more: Partial<Extract<DispatchOutcome['next'], { type: 'sent' }>> = {},
+  ) {
+    const attempt = {
+      gateway: 'twilio',
+      config_id: CONFIG,
+      started_at: new Date().toISOString(),
+      finished_at: new Date().toISOString(),
+      outcome: 'accepted' as const,
+      external_id: externalId,
+    };
+    const next = {
+      type: 'sent' as const,
+      gateway: 'twilio',
+      configId: CONFIG,
+      externalId,
+      status: 'sent' as MessageStatus,
+      ...more,
+    };
+    return writer.apply({ kind: 'dispatch', outcome: { message: target(id), attempt, next } });
+  }
+
+  function report(id: string, status: MessageStatus, more: Partial<ReportedStatus> = {}) {
+    const base = {
+      messageId: id,
+      clientId: TENANT,
+      configId: CONFIG,
+      gateway: 'twilio',
+      externalId: `SM${id}`,
+      occurredAt: Date.now(),
+    };
+    return writer.apply({ kind: 'report', report: { ...base, status, ...more } });
+  }
+
+  const target = (id: string): DispatchOutcome['message'] => ({
+    id,
+    createdAt: messageIdTime(id)!,
+    clientId: TENANT,
+    channel: 'sms',
+    recipient: '+393331234567',
+    priority: 1,
+  });
+
+  async function read(id: string) {
+    const [row] = await test.database.query<Record<string, unknown>>(
+      `SELECT m.status, m.gateway, m.config_id, m.external_id, m.error_code, m.possible_duplicate, jsonb_array_length(m.attempts) AS attempts,
+              (SELECT count(*)::int FROM message_queue q WHERE q.message_id = m.id) AS queued,
+              (SELECT coalesce(array_agg(e.type ORDER BY e.tx, e.seq), '{}') FROM events e WHERE e.message_id = m.id) AS events
+       FROM messages m WHERE m.id = $1`,
+      [id],
+    );
+    return row!;
+  }
+
+  it('settles a sent message: status, attempt, queue, event and the provider’s id, together', async () => {
+    const id = await stored();
+    expect(await sent(id, 'SM1')).toBe(true);
+    expect(await read(id)).toEqual({
+      status: 'sent',
+      gateway: 'twilio',
+      config_id: CONFIG,
+      external_id: 'SM1',
+      error_code: null,
+      possible_duplicate: false,
+      attempts: 1,
+      queued: 0,
+      events: ['message.sent'],
+    });
+    expect(await test.database.query('SELECT message_id FROM external_ids WHERE external_id = $1', ['SM1'])).toEqual([
+      { message_id: id },
+    ]);
+    expect(told).toEqual([TENANT]);
+  });
+
+  it('keeps what a report that overtook the answer said', async () => {
+    const id = await stored();
+    await report(id, 'delivered');
+    await sent(id, `SM${id}`);
+    expect(await read(id)).toMatchObject({
+      status: 'delivered',
+      attempts: 1,
+      queued: 0,
+      events: ['message.delivered'],
+    });
+  });
+
+  it('ends the same whatever the order of reports and however often they come, in one batch or in many', async () => {
+    const orders: MessageStatus[][] = [
+      ['sent', 'delivered'],
+      ['delivered', 'sent'],
+      ['delivered', 'delivered', 'sent', 'delivered'],
+    ];
+    for (const order of orders) {
+      const [together, apart] = [await stored(), await stored()];
+      await Promise.all([sent(together, `SM${together}`), ...order.map((status) => report(together, status))]);
+      await sent(apart, `SM${apart}`);
+      for (const status of order) await report(apart, status);
+      for (const id of [together, apart]) {
+        expect(await read(id)).toMatchObject({ status: 'delivered', events: ['message.sent', 'message.delivered'] });
+      }
+    }
+  });
+
+  it('lets a late delivered win over undelivered, and clears the error', async () => {
+    const id = await stored();
+    await sent(id, `SM${id}`);
+    await report(id, 'undelivered', { error: { code: 'unreachable' } });
+    expect(await read(id)).toMatchObject({ status: 'undelivered', error_code: 'unreachable' });
+    await report(id, 'delivered');
+    expect(await read(id)).toMatchObject({ status: 'delivered', error_code: null });
+  });
+
+  it('leaves another tenant’s message alone', async () => {
+    const id = await stored({ clientId: OTHER });
+    expect(await report(id, 'delivered')).toBe(false);
+    expect(await read(id)).toMatchObject({ status: 'queued', queued: 1, events: [] });
+  });
+
+  it('leaves a failure of the gateway that was given up alone, but takes its delivery', async () => {
+    const id = await stored();
+    await sent(id, `SM${id}`);
+    await report(id, 'failed', { configId: 'cfg_before', gateway: 'vonage', externalId: 'other' });
+    expect(await read(id)).toMatchObject({ status: 'sent' });
+    await report(id, 'delivered', { configId: 'cfg_before', gateway: 'vonage', externalId: 'other' });
+    expect(await read(id)).toMatchObject({ status: 'delivered' });
+  });
+
+  it('is delivered when all parts are', async () => {
+    const id = await stored();
+    const parts = [`${id}-1`, `${id}-2`];
+    await sent(id, parts[0]!, { externalIds: parts });
+    await report(id, 'delivered', { externalId: parts[1] });
+    expect(await read(id)).toMatchObject({ status: 'sent' });
+    await report(id, 'delivered', { externalId: parts[0] });
+    expect(await read(id)).toMatchObject({ status: 'delivered', events: ['message.sent', 'message.delivered'] });
+  });
+
+  it('gives a message back to the queue only while it is still held', async () => {
+    const requeue = {
+      lane: 'cfg_b',
+      dueAt: Date.now() + 5_000,
+      waitingOn: 'retry' as const,
+      rounds: 1,
+      tried: [CONFIG],
+      unknown: null,
+    };
+    const [mine, lost] = [await stored(), await stored({ claimedBy: 'wrk_other' })];
+    const results = await Promise.all(
+      [mine, lost].map((id) =>
+        writer.apply({ kind: 'dispatch', outcome: { message: target(id), next: { type: 'requeue', requeue } } }),
+      ),
+    );
+    expect(results).toEqual([true, false]);
+    const rows = await test.database.query(
+      'SELECT message_id, lane, claimed_by, rounds, tried FROM message_queue WHERE message_id = ANY($1)',
+      [[mine, lost]],
+    );
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        { message_id: mine, lane: 'cfg_b', claimed_by: null, rounds: 1, tried: [CONFIG] },
+        { message_id: lost, lane: CONFIG, claimed_by: 'wrk_other', rounds: 0, tried: [] },
+      ]),
+    );
+  });
+
+  it('drops a retry when a report settled the message meanwhile', async () => {
+    const id = await stored();
+    await report(id, 'sent');
+    const requeue = { lane: CONFIG, dueAt: Date.now(), waitingOn: null, rounds: 0, tried: [], unknown: null };
+    await writer.apply({ kind: 'dispatch', outcome: { message: target(id), next: { type: 'requeue', requeue } } });
+    expect(await read(id)).toMatchObject({ status: 'sent', queued: 0 });
+  });
+
+  it('fails one change that the database refuses without its neighbours', async () => {
+    const [bad, good] = [await stored(), await stored()];
+    const results = await Promise.allSettled([
+      sent(bad, 'SMbad', { cost: { amount: 'a lot', currency: 'EUR' } }),
+      sent(good, 'SMgood'),
+    ]);
+    expect(results.map((result) => result.status)).toEqual(['rejected', 'fulfilled']);
+    expect(await read(good)).toMatchObject({ status: 'sent' });
+    expect(await read(bad)).toMatchObject({ status: 'queued', queued: 1 });
+  });
+});
