@@ -33,7 +33,7 @@ export class DeliveryClient {
     private readonly clock: Clock,
   ) {}
 
-  async post(request: DeliveryRequest, rules: DeliveryRules, signal?: AbortSignal): Promise<DeliveryAttempt> {
+  async post(request: DeliveryRequest, rules: DeliveryRules): Promise<DeliveryAttempt> {
     const at = this.clock.now();
     const startedAt = performance.now();
     try {
@@ -43,7 +43,6 @@ export class DeliveryClient {
         headers: request.headers,
         body: request.body,
         timeoutMs: rules.timeoutMs,
-        signal,
         maxBodyBytes: KEPT_BYTES,
       });
       const attempt: DeliveryAttempt = {

@@ -46,8 +46,10 @@ interface Chunk<Item extends DeliveryItem> {
  * bounded: a chunk being posted, the one before it being written and the one after it being read.
  */
 export class DeliveryLane<Item extends DeliveryItem, Position> {
-  private readonly abort = new AbortController();
   private readonly firstPool: OrderedPool;
+  /** Ends the wait for each try under way. An AbortSignal would cost a listener on each request. */
+  private readonly inFlight = new Set<() => void>();
+  private interrupted = false;
   private stopping = false;
   private lost = false;
   private ended = false;
@@ -99,10 +101,12 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
     this.settleEnd();
   }
 
-  /** Breaks off what is under way; it is written as due at once. */
+  /** Waits for what is under way no longer; it is written as due at once, so a receiver that did get it gets it again. */
   interrupt(): void {
     this.stop();
-    this.abort.abort();
+    this.interrupted = true;
+    for (const leave of this.inFlight) leave();
+    this.inFlight.clear();
   }
 
   /** The lease is gone: nothing may be written any more. */
@@ -240,15 +244,26 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
 
   private async attempt(item: Item): Promise<DeliveryResult<Item>> {
     if (this.stopping) return this.postponed(item, 0);
-    const attempt = await this.source.send(item, this.abort.signal);
+    const attempt = await this.send(item);
+    if (attempt === null) return this.postponed(item, 0);
     if (attempt.error === undefined) {
       this.health.failuresInRow = 0;
       this.health.failingSince = null;
       return { item, outcome: 'succeeded', attempt };
     }
-    // Broken off by us: says nothing about the receiver.
-    if (this.abort.signal.aborted && attempt.error === 'aborted') return this.postponed(item, 0);
     return this.failed(item, attempt);
+  }
+
+  /** Null: interrupted. */
+  private send(item: Item): Promise<DeliveryAttempt | null> {
+    return new Promise((resolve, reject) => {
+      const leave = () => resolve(null);
+      this.inFlight.add(leave);
+      this.source.send(item).then((attempt) => {
+        this.inFlight.delete(leave);
+        resolve(attempt);
+      }, reject);
+    });
   }
 
   private failed(item: Item, attempt: DeliveryAttempt): DeliveryResult<Item> {
@@ -302,7 +317,7 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
         try {
           return await work();
         } catch (error) {
-          if (!isDatabaseUnavailable(error) || this.abort.signal.aborted) throw error;
+          if (!isDatabaseUnavailable(error) || this.interrupted) throw error;
           await new Promise<void>((resolve) => setTimeout(resolve, wait));
         }
       }

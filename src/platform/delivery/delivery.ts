@@ -83,5 +83,5 @@ export interface LaneSource<Item extends DeliveryItem, Position> {
   /** False when the receiver wants nothing more. */
   enabled(): boolean;
   /** Tries an item once. Never rejects. */
-  send(item: Item, signal: AbortSignal): Promise<DeliveryAttempt>;
+  send(item: Item): Promise<DeliveryAttempt>;
 }

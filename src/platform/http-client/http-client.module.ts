@@ -19,7 +19,8 @@ import { UndiciHttpClient } from './undici-http-client';
     {
       provide: GUARDED_HTTP_CLIENT,
       inject: [SsrfGuard],
-      useFactory: (guard: SsrfGuard) => new UndiciHttpClient({ guard, connectionsPerOrigin: 64 }),
+      // Many tenants may use one host: those whose path hangs must not keep the connections from the others.
+      useFactory: (guard: SsrfGuard) => new UndiciHttpClient({ guard, connectionsPerOrigin: 1024 }),
     },
   ],
   exports: [HTTP_CLIENT, GUARDED_HTTP_CLIENT, SsrfGuard],

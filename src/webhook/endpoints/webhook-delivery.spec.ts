@@ -332,6 +332,20 @@ describe('WebhookDeliveryService', () => {
       expect(hanging.received.length).toBeLessThanOrEqual(WEBHOOK_PROFILE.firstTries);
     });
 
+    it('delay no good one on the same host', async () => {
+      const host = await receiver((response, { path }) => void (path === '/hang' || response.end()));
+      for (const tenant of ['b_1', 'b_2', 'b_3']) {
+        await bed.endpoint(tenant, host.url.replace('/hook', '/hang'));
+        await bed.emit(tenant, Array(50).fill({}) as object[]);
+      }
+      const { id } = await bed.endpoint('good_1', host.url);
+      bed.service().start();
+      await host.waitFor(3 * WEBHOOK_PROFILE.firstTries);
+      await bed.emit('good_1', Array(50).fill({}) as object[]);
+      await bed.settled(id, 'succeeded', 50);
+      expect(host.received.filter(({ path }) => path === '/hang')).toHaveLength(3 * WEBHOOK_PROFILE.firstTries);
+    });
+
     it('take no place of good ones when there are more of them than places', async () => {
       const hanging = await receiver(HANG);
       for (let tenant = 0; tenant < 6; tenant++) {

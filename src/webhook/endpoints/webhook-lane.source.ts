@@ -166,13 +166,13 @@ export class WebhookLaneSource implements LaneSource<WebhookItem, EventPosition>
     if (disabled) this.context.events.signal.committed([this.row.client_id]);
   }
 
-  async send(item: WebhookItem, signal: AbortSignal): Promise<DeliveryAttempt> {
+  async send(item: WebhookItem): Promise<DeliveryAttempt> {
     const { sender, clock, metrics } = this.context;
     if (item.data === null) return { at: clock.now(), latencyMs: 0, error: 'event_expired' };
     this.target ??= sender.target(this.row);
     const createdAt = rfc3339(item.eventCreatedAt);
     const event = { id: item.eventId, type: item.type, createdAt, data: item.data };
-    const attempt = await sender.send(this.target, event, signal);
+    const attempt = await sender.send(this.target, event);
     metrics.tried(attempt.error === undefined ? 'succeeded' : 'failed', clock.now() - Date.parse(createdAt));
     return attempt;
   }

@@ -40,7 +40,7 @@ export class WebhookSender {
     return { url: row.url, format: row.format, keys };
   }
 
-  async send(target: WebhookTarget, event: OutgoingEvent, signal?: AbortSignal): Promise<DeliveryAttempt> {
+  send(target: WebhookTarget, event: OutgoingEvent): Promise<DeliveryAttempt> {
     const now = this.clock.now();
     const keys: KeyObject[] = [];
     for (const { key, until } of target.keys) if (until === null || until > now) keys.push(key);
@@ -48,6 +48,6 @@ export class WebhookSender {
     const headers: Record<string, string> = signedHeaders(event.id, now, body, keys);
     headers['content-type'] = CONTENT_TYPES[target.format];
     headers['user-agent'] = 'UniMsg-Webhooks/1';
-    return this.client.post({ url: target.url, headers, body }, RULES, signal);
+    return this.client.post({ url: target.url, headers, body }, RULES);
   }
 }

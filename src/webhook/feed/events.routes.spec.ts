@@ -1,5 +1,6 @@
 import request from 'supertest';
 import { startHttpTestApp, TEST_ADMIN_KEY, type HttpTestApp } from '../../../test/support/http-test-app';
+import { until } from '../../../test/support/webhook-bed';
 import { newId } from '../../kernel/ids';
 import { EventsModule } from '../../platform/events/events.module';
 import { EventStore, type EventType } from '../../platform/events/event-store';
@@ -27,7 +28,7 @@ describe('/v1/events', () => {
   };
   const pull = async (owner: Tenant, query: Record<string, string>): Promise<Feed> =>
     (await as(owner, http().get('/v1/events').query(query)).expect(200)).body as Feed;
-  const emit = async (owner: Tenant, types: EventType[]): Promise<string[]> => {
+  const write = async (owner: Tenant, types: EventType[]): Promise<string[]> => {
     const ids = types.map(() => newId('event'));
     await test.database.database.transaction((tx) =>
       test.app.get(EventStore).insert(
@@ -41,6 +42,18 @@ describe('/v1/events', () => {
         })),
       ),
     );
+    return ids;
+  };
+  /** As {@link write}, and waits until no older transaction holds them back; those of other databases of the server do too. */
+  const emit = async (owner: Tenant, types: EventType[]): Promise<string[]> => {
+    const ids = await write(owner, types);
+    await until(async () => {
+      const held = await test.database.database.query(
+        'SELECT 1 FROM events WHERE id = ANY($1) AND tx >= pg_snapshot_xmin(pg_current_snapshot())',
+        [ids],
+      );
+      return held.length === 0;
+    });
     return ids;
   };
 
@@ -115,12 +128,16 @@ describe('/v1/events', () => {
     await test.database.database.transaction(async (tx) => {
       const event = { id: late, clientId: acme.client_id, type: 'message.sent' as const, occurredAt: 0, data: {} };
       await store.insert(tx, [event]);
-      early = await emit(acme, ['message.read']);
+      early = await write(acme, ['message.read']);
       before = await pull(acme, {});
     });
     expect(before!.data).toEqual([]);
-    const after = await pull(acme, { after: before!.meta.next_cursor });
-    expect(after.data.map(({ id }) => id)).toEqual([late, ...early]);
+    let after: Feed | undefined;
+    await until(async () => {
+      after = await pull(acme, { after: before!.meta.next_cursor });
+      return after.data.length === 2;
+    });
+    expect(after!.data.map(({ id }) => id)).toEqual([late, ...early]);
   });
 
   it.each([
