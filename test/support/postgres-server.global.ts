@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDataSource, migrate } from '../../src/platform/database/data-source';
@@ -14,10 +14,13 @@ let directory: string | undefined;
 /** One real PostgreSQL server a run. The role of the tests is no superuser, so that row-level security holds for it. */
 export default async function setup(): Promise<void> {
   directory = mkdtempSync(join(tmpdir(), 'unimsg-test-'));
+  // The server may run as another user.
+  chmodSync(directory, 0o755);
   server = new EmbeddedPostgres({
     directory: join(directory, 'postgres'),
     password: randomBytes(12).toString('hex'),
-    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+    // A database in which autovacuum is at work can be dropped by a superuser only.
+    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', autovacuum: 'off' },
   });
   await server.start();
   const admin = createDataSource({ url: server.url('postgres'), poolSize: 2 });
