@@ -45,7 +45,9 @@ export class Periodic {
 
   private schedule(): void {
     if (this.stopped) return;
-    this.timer = setTimeout(() => (this.turn = this.run()), this.everyMs);
+    this.timer = setTimeout(() => {
+      this.turn = this.run();
+    }, this.everyMs);
     this.timer.unref();
   }
 

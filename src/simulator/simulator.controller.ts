@@ -31,7 +31,9 @@ export class SimulatorController {
   list(@Query() query: SimulatedMessageQueryDto): Success<SimulatedMessageView[]> {
     const { to, provider, limit } = query;
     return ok(
-      this.simulator.messages({ ...(to && { to }), ...(provider && { provider }), limit }).map(SimulatedMessageView.of),
+      this.simulator
+        .messages({ ...(to && { to }), ...(provider && { provider }), limit })
+        .map((message) => SimulatedMessageView.of(message)),
     );
   }
 }

@@ -419,7 +419,7 @@ describe('tenancy', () => {
         as(second.api_key, http().delete(`/v1/api-keys/${ids[0]}`)),
         as(tenant.api_key, http().delete(`/v1/api-keys/${ids[1]}`)),
       ]);
-      expect(answers.map((answer) => answer.status).sort()).toEqual([200, 409]);
+      expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 409]);
     });
 
     it('writes when a key was last used', async () => {

@@ -74,7 +74,7 @@ export interface CallbackAnswer {
   body?: string;
 }
 
-/** How one kind of callback of one provider is located, proved, read and answered. */
+/** How one kind of callback of one provider is located, proved, read and answered. Its functions use no `this`. */
 export interface CallbackDefinition {
   /** `signature`: the provider signs. `url_token`: it does not, and UniMsg puts a secret into the callback URLs (`?token=`). */
   authentication: 'signature' | 'url_token';
@@ -82,22 +82,22 @@ export interface CallbackDefinition {
    * For `signature`: whether this account cannot sign (it has no signing secret), so that its callback URLs carry the token too.
    * Missing: every account signs.
    */
-  needsUrlToken?(credentials: CallbackSecrets['credentials']): boolean;
+  needsUrlToken?: (credentials: CallbackSecrets['credentials']) => boolean;
   /** For the documents: scheme and where it is described. */
   scheme: string;
   /**
    * For a URL without config id: the unproved account id and external ids in the payload, used for nothing but finding configs whose
    * secrets are then tried. Must not throw.
    */
-  locate(request: CallbackRequest): { account?: string; externalIds?: string[] };
+  locate: (request: CallbackRequest) => { account?: string; externalIds?: string[] };
   /**
    * Proves that the request comes from this account: on the raw bytes, before parsing, in constant time, failing closed.
    * @param now milliseconds since the epoch, for stale time stamps
    * @throws InvalidSignature
    */
-  verify(request: CallbackRequest, secrets: CallbackSecrets, now: number): void;
+  verify: (request: CallbackRequest, secrets: CallbackSecrets, now: number) => void;
   /** Reads a verified callback. Throws a plain Error when the body is not what the provider documents; the raw bytes are kept then too. */
-  parse(request: CallbackRequest): NormalizedEvent[];
+  parse: (request: CallbackRequest) => NormalizedEvent[];
   /** What the provider wants to hear when we have it. */
   answer: CallbackAnswer;
 }

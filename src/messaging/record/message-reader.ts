@@ -62,11 +62,6 @@ export interface MessageFilter {
   limit: number;
 }
 
-/** Says why a lane that has due messages does not take them: its rate, or its circuit. */
-export interface LaneStates {
-  waitingOn(lane: string): 'gateway_rate' | 'circuit_open' | null;
-}
-
 const COLUMNS = `m.id, m.client_id, m.channel, m.status, m.recipient, m.sender, m.content, m.priority, m.reference, m.tags, m.metadata, m.encoding,
   m.segments, m.send_at, m.expires_at, m.gateway, m.config_id, m.external_id, m.attempts, m.cost_amount, m.cost_currency, m.error_code, m.error_message,
   m.possible_duplicate, m.updated_at, q.lane AS queue_lane, q.waiting_on AS queue_waiting_on, q.claimed_by IS NOT NULL AS queue_claimed,

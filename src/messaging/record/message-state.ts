@@ -40,11 +40,6 @@ export function isFinal(status: MessageStatus): boolean {
   return FINAL.has(status);
 }
 
-/** True for statuses that say that a provider has, or had, the message. */
-export function isWithProvider(status: MessageStatus): boolean {
-  return status === 'sent' || status === 'delivered' || status === 'read' || status === 'undelivered';
-}
-
 /**
  * The status of a message that a provider split into parts with ids of their own: delivered (or read) when all parts are, undelivered or failed
  * as soon as one part is for good, else sent. A part's own status follows {@link advances}.

@@ -111,7 +111,10 @@ export class ChangeFeed {
     void client.end().catch(() => {});
     if (this.closed) return;
     // Jittered, so that the processes of an installation do not all come back at the same moment.
-    this.timer = setTimeout(() => (this.connecting = this.connect()), this.delay * (0.5 + Math.random() / 2));
+    const delay = this.delay * (0.5 + Math.random() / 2);
+    this.timer = setTimeout(() => {
+      this.connecting = this.connect();
+    }, delay);
     this.delay = Math.min(this.delay * 2, LONGEST_DELAY_MS);
   }
 

@@ -156,6 +156,8 @@ export class EmbeddedPostgres {
       log_min_messages: 'warning',
       max_wal_size: '2GB',
       jit: 'off',
+      // The table of waiting messages turns over completely each minute under load; a vacuum a minute lets it swell.
+      autovacuum_naptime: '10s',
       ...this.options.settings,
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
