@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module';
 import { isEmbedded, readConfig, withDatabaseUrl, type AppConfig } from './config/app-config';
 import { PublicUrl } from './config/public-url';
@@ -30,17 +31,28 @@ export interface RunningProcess {
 
 /** Longest wait for requests under way when the process stops. */
 const REQUESTS_MS = 10_000;
+/** How long clients are asked to leave before connections without a request are closed. */
+const LEAVE_MS = 250;
 const EMBEDDED_DATABASE = 'unimsg';
 
 /**
  * Starts everything that the environment asks for, in order: configuration, embedded PostgreSQL, schema, modules, HTTP, background work.
  * What was started is stopped again when a later step fails.
- * @throws ConfigurationError, StartRefused, DataDirectoryInUse
+ * @throws ConfigurationError, StartRefused, DataDirectoryUnusable
  */
 export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: boolean } = {}): Promise<RunningProcess> {
   const undo: Array<() => Promise<void> | void> = [];
   const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failures: unknown[] = [];
+    // A step that fails must not keep the ones after it, PostgreSQL's end above all, from being taken.
+    for (const step of undo.splice(0).reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const directory = isEmbedded(env) ? new DataDirectory(env.UNIMSG_DATA_DIR || '.unimsg') : undefined;
@@ -54,6 +66,10 @@ export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: bo
       undo.push(() => directory.close());
       config = readConfig(env, directory.keys());
     }
+    // Before anything is started or written: a port that is taken is a common mistake.
+    const probe = createServer();
+    await bind(probe, config);
+    await new Promise((closed) => probe.close(closed));
     const logger = createLogger(config.logLevel);
     if (directory) config = withDatabaseUrl(config, await startEmbedded(directory, logger, undo));
     await migrateSchema(config.databaseUrl!, logger);
@@ -63,12 +79,12 @@ export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: bo
     serveOpenApi(app);
     await app.init();
     const server = app.getHttpServer() as Server;
-    const url = await listen(app, server, config);
+    const url = await bind(server, config);
     app.get(PublicUrl).listening(url);
     const runtime = app.get(Runtime);
     undo.push(() => runtime.stop());
     // Requests finish first, while the work that some of them wait for goes on.
-    undo.push(() => closeServer(server));
+    undo.push(() => closeServer(app, server));
     await runtime.start();
     undo.push(() => app.get(HealthController).shutDown());
 
@@ -91,8 +107,12 @@ async function startEmbedded(
   undo: Array<() => Promise<void> | void>,
 ): Promise<string> {
   const password = directory.keys().databasePassword;
-  const server = new EmbeddedPostgres({ directory: directory.file('postgres'), password, logger });
-  await server.start();
+  const server = new EmbeddedPostgres({ directory: directory.file('postgres'), password, logger, restart: true });
+  try {
+    await server.start();
+  } catch (error) {
+    throw new StartRefused(`UNIMSG_DATA_DIR: ${oneLine(error)}`);
+  }
   undo.push(() => server.stop());
   // The service is no superuser in its own database, so that row-level security holds for it as it does anywhere else.
   const admin = createDataSource({ url: server.url('postgres'), poolSize: 1 });
@@ -117,9 +137,7 @@ async function migrateSchema(url: string, logger: Logger): Promise<void> {
     await dataSource.initialize();
   } catch (error) {
     // Without the URL: it holds a password.
-    throw new StartRefused(
-      `DATABASE_URL: the database cannot be reached: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw new StartRefused(`DATABASE_URL: the database cannot be reached: ${oneLine(error)}`);
   }
   try {
     const ran = await migrate(dataSource);
@@ -137,13 +155,11 @@ async function migrateSchema(url: string, logger: Logger): Promise<void> {
   }
 }
 
-async function listen(
-  app: { listen(port: number, host: string): Promise<unknown> },
-  server: Server,
-  config: AppConfig,
-): Promise<string> {
+/** Listens, and answers the address. Past Nest, which would log a failure that is told in one line here. */
+async function bind(server: NetServer, config: AppConfig): Promise<string> {
   try {
-    await app.listen(config.port, config.host);
+    server.listen(config.port, config.host);
+    await once(server, 'listening');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'EADDRINUSE')
@@ -161,14 +177,26 @@ async function listen(
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Takes no new connections, lets requests under way finish for a while, then cuts what is left. */
-async function closeServer(server: Server): Promise<void> {
+/**
+ * Lets requests under way finish, for a while, then cuts what is left. First every answer asks its client to close the connection; so clients
+ * that send request after request leave by themselves, and none of their requests meets a connection that is just being closed.
+ */
+async function closeServer(app: NestExpressApplication, server: Server): Promise<void> {
+  app.getHttpAdapter().beforeClose?.();
+  await new Promise((resolve) => setTimeout(resolve, LEAVE_MS));
   const closed = once(server, 'close');
   server.close();
-  server.closeIdleConnections();
-  const sweep = setInterval(() => server.closeIdleConnections(), 100);
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
   const cut = setTimeout(() => server.closeAllConnections(), REQUESTS_MS);
   await closed;
   clearInterval(sweep);
   clearTimeout(cut);
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof AggregateError ? String(error.errors[0]) : String(error);
+  return text
+    .replace(/^Error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim();
 }

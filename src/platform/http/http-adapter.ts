@@ -58,6 +58,7 @@ export class HttpAdapter extends ExpressAdapter {
 
   /** JSON answers without Express's `send`, which works out what is known here. Everything else goes the usual way. */
   override reply(response: Response, body: unknown, statusCode?: number): unknown {
+    if (this.closing && !response.headersSent) response.setHeader('Connection', 'close');
     if (!isJsonBody(body) || response.hasHeader('Content-Type'))
       return super.reply(response, body, statusCode) as unknown;
     if (statusCode !== undefined) response.statusCode = statusCode;
