@@ -23,7 +23,7 @@ const MOST_DEPTH = 8;
 export class Examples {
   constructor(private readonly document: OpenAPIObject) {}
 
-  /** Gives every field below a schema an example; undefined for one that says nothing of what it holds. */
+  /** Gives every field below a schema an example, where anything says what it holds, and its default in words. */
   fill(schema: Schema | undefined): void {
     if (schema === undefined) return;
     for (const field of Object.values(schema.properties ?? {})) {
@@ -31,6 +31,7 @@ export class Examples {
         const example = this.of(field);
         if (example !== undefined) field.example = example;
       }
+      sayDefault(field);
       this.fill(field);
     }
     this.fill(schema.items);
@@ -63,4 +64,12 @@ export class Examples {
     if (schema === undefined) throw new Error(`${ref} is not in the document`);
     return schema as Schema;
   }
+}
+
+/** Generators of clients take a field with a default as one that is always there, in requests too. In words it does no harm. */
+function sayDefault(field: Schema): void {
+  if (field.default === undefined) return;
+  const text = field.description ?? '';
+  if (!text.includes('Default:')) field.description = `${text} Default: \`${String(field.default as string)}\`.`.trim();
+  delete field.default;
 }
