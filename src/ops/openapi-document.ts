@@ -94,6 +94,7 @@ function finish(document: OpenAPIObject): void {
     // A start with a route that says nothing of who may call it is refused, so this one is public.
     operation.security ??= [];
     for (const parameter of operation.parameters ?? []) finishParameter(parameter, examples);
+    for (const media of Object.values(operation.requestBody?.content ?? {})) closeSchema(media.schema, document);
     const bodies = [operation.requestBody, ...Object.values(operation.responses)];
     for (const body of bodies) for (const media of Object.values(body?.content ?? {})) examples.fill(media.schema);
   }
@@ -103,6 +104,19 @@ function finish(document: OpenAPIObject): void {
     media.example = { ...example, data: { ...example.data, ...exampleOfEvent(type) } };
   }
   document.tags = tagsOf(operations);
+}
+
+/** Unknown fields are refused, so a request's objects have no others than those that are named. */
+function closeSchema(schema: Schema | undefined, document: OpenAPIObject): void {
+  if (schema?.$ref !== undefined) {
+    closeSchema(document.components?.schemas?.[schema.$ref.slice('#/components/schemas/'.length)] as Schema, document);
+    return;
+  }
+  if (schema?.properties !== undefined) schema.additionalProperties ??= false;
+  for (const field of Object.values(schema?.properties ?? {})) closeSchema(field, document);
+  for (const part of [schema?.items, ...(schema?.anyOf ?? []), ...(schema?.allOf ?? [])]) {
+    if (part !== undefined) closeSchema(part, document);
+  }
 }
 
 function finishParameter(parameter: Parameter, examples: Examples): void {
