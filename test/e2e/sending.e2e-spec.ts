@@ -336,7 +336,7 @@ describe('POST /v1/messages/batch', () => {
     const [one, two, again, other] = first.body.data.results;
     expect(one.message_id).not.toBe(two.message_id);
     expect(new Set([one.message_id, again.message_id]).size).toBe(1);
-    expect([Boolean(one.replayed), Boolean(again.replayed)].sort()).toEqual([false, true]);
+    expect([one, again].filter(({ replayed }) => replayed)).toHaveLength(1);
     expect(other.error.code).toBe('idempotency_conflict');
     const second = await batch([item('b-2'), item('b-3')]);
     expect(second.body.data.results[0]).toMatchObject({ message_id: two.message_id, replayed: true });

@@ -13,6 +13,8 @@ export interface TwilioMessage {
   /** Where it reports, without the fragment. */
   statusCallback: string;
   createdAt: number;
+  /** False: the look-up does not show it. */
+  listed: boolean;
 }
 
 /** Twilio's REST API as far as the service calls it, and its signed callbacks. */
@@ -40,7 +42,7 @@ export class ScriptedTwilio extends ScriptedProvider {
     if (this.isSend(call)) void this.send(call, account!, response);
     else if (call.path.endsWith('/Messages.json')) {
       const found = this.messages.filter(
-        (message) => message.account === account && message.to === call.query.get('To'),
+        (message) => message.listed && message.account === account && message.to === call.query.get('To'),
       );
       this.json(response, 200, { messages: found.map(resourceOf) });
     } else if (/\/Messages\/[^/]+\.json$/.test(call.path)) {
@@ -61,6 +63,7 @@ export class ScriptedTwilio extends ScriptedProvider {
       status: 'queued',
       statusCallback: (call.form.StatusCallback ?? '').replace(/#.*$/, ''),
       createdAt: Date.now(),
+      listed: true,
     };
     if (behaviour.take) {
       this.messages.push(message);

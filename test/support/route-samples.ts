@@ -1,0 +1,128 @@
+import type { Operation } from './api-contract';
+import { eventually } from './api-client';
+import { ClientReceiver } from './client-receiver';
+import { assertStatus, freshNumber, type Service, type Tenant } from './e2e-service';
+import { statusFields, twilioCallback } from './scripted-twilio';
+
+/** A value for every parameter of every path: ids of objects that exist, of one tenant. */
+export interface PathIds {
+  client_id: string;
+  message_id: string;
+  twilio: string;
+  vonage: string;
+  webhook: string;
+  delivery_id: string;
+  api_key: string;
+  provider_event: string;
+}
+
+/** Makes one of every object that a path can name. */
+export async function makeObjects(service: Service, tenant: Tenant): Promise<PathIds> {
+  const receiver = await ClientReceiver.start();
+  try {
+    const webhook = await tenant.api.post('/v1/webhooks', { url: receiver.url, events: ['*'] });
+    assertStatus(webhook, 201);
+    service.secrets.add(webhook.body.data.secret);
+    const key = await tenant.api.post('/v1/api-keys', { name: 'one', scopes: ['messages:read'] });
+    assertStatus(key, 201);
+    service.secrets.add(key.body.data.api_key);
+    const to = freshNumber();
+    const messageId = await tenant.send(to);
+    await tenant.until(messageId, ({ status }) => status === 'sent');
+    const taken = service.twilio.taken(to)!;
+    await twilioCallback({
+      url: taken.statusCallback,
+      authToken: tenant.twilio.authToken,
+      fields: statusFields(taken, 'delivered'),
+    });
+    const events = await tenant.api.get('/v1/provider-events');
+    const deliveries = await eventually(
+      () => tenant.api.get(`/v1/webhooks/${webhook.body.data.id}/deliveries`),
+      ({ body }) => body.data.length > 0 && body.data[0].status === 'succeeded',
+    );
+    return {
+      client_id: tenant.clientId,
+      message_id: messageId,
+      twilio: tenant.twilio.id,
+      vonage: tenant.vonage.id,
+      webhook: webhook.body.data.id,
+      delivery_id: deliveries.body.data[0].id,
+      api_key: key.body.data.id,
+      provider_event: events.body.data[0].id,
+    };
+  } finally {
+    await receiver.close();
+  }
+}
+
+/** Which id the parameter of a path stands for. Throws for a path that this table does not know, so that no new route is missed. */
+function idKind(path: string, parameter: string): keyof PathIds {
+  if (parameter !== 'id') {
+    if (parameter === 'client_id' || parameter === 'message_id' || parameter === 'delivery_id') return parameter;
+    throw new Error(`no sample for {${parameter}} of ${path}`);
+  }
+  if (path.startsWith('/communication/twilio/')) return 'twilio';
+  if (/^\/communication\/(vonage|nexmo)\//.test(path)) return 'vonage';
+  if (path.startsWith('/v1/webhooks/')) return 'webhook';
+  if (path.startsWith('/v1/api-keys/')) return 'api_key';
+  if (path.startsWith('/v1/provider-events/')) return 'provider_event';
+  throw new Error(`no sample for {id} of ${path}`);
+}
+
+/** The path with ids in it. */
+export function pathWith(path: string, ids: PathIds): string {
+  return path.replace(/\{([^}]+)\}/g, (_, parameter: string) => ids[idKind(path, parameter)]);
+}
+
+const credentials = {
+  twilio: { account_sid: `AC${'0123456789abcdef'.repeat(2)}`, auth_token: 'fedcba9876543210' },
+  vonage: { api_key: 'abcd1234', api_secret: 'abcdef0123456789' },
+};
+
+/** A body that the operation accepts; undefined when it takes none. Throws for an operation that this table does not know. */
+export function bodyFor({ method, path, definition }: Operation): Record<string, unknown> | undefined {
+  if (!definition.requestBody) return undefined;
+  switch (`${method} ${path}`) {
+    case 'POST /admin/tenants':
+      return { name: 'Another', slug: 'another', allowed_secret_refs: [] };
+    case 'PATCH /admin/tenants/{client_id}':
+      return { name: 'Renamed', quotas: null };
+    case 'POST /v1/api-keys':
+    case 'POST /admin/tenants/{client_id}/api-keys':
+      return { name: 'key', scopes: ['messages:read'], sandbox: true, expires_at: '2099-01-01T00:00:00Z' };
+    case 'POST /v1/sms/send':
+      return { to: '+393331234567', message: 'x', sandbox: true };
+    case 'POST /v1/messages/batch':
+      return { messages: [{ channel: 'sms', to: '+393331234567', message: 'x', sandbox: true }] };
+    case 'POST /v1/webhooks':
+      return { url: 'http://127.0.0.1:9/hook', events: ['message.read'], enabled: false };
+    case 'PATCH /v1/webhooks/{id}':
+      return { description: 'changed' };
+    case 'POST /v1/webhooks/{id}/replay':
+      return { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' };
+    case 'PUT /v1/gateways':
+      return { gateways: { sms: { primary: 'twilio', fallback: ['vonage'] } } };
+    case 'POST /v1/gateways/preview':
+      return { channel: 'sms', to: '+393331234567' };
+    case 'POST /communication/twilio/configs':
+      return { display_name: 'T', credentials: credentials.twilio, from_number: '+15005550006' };
+    case 'POST /communication/vonage/configs':
+    case 'POST /communication/nexmo/configs':
+      return { display_name: 'V', credentials: credentials.vonage, from: 'Acme' };
+    case 'PATCH /communication/twilio/configs/{id}':
+    case 'PATCH /communication/vonage/configs/{id}':
+    case 'PATCH /communication/nexmo/configs/{id}':
+      return { display_name: 'Changed' };
+    default:
+      throw new Error(`no sample body for ${method} ${path}`);
+  }
+}
+
+/** Operations that need a tenant's key. */
+export function tenantOperations(operations: readonly Operation[]): Operation[] {
+  return operations.filter(({ definition }) => definition.security?.some((one) => 'api_key' in one));
+}
+
+export function adminOperations(operations: readonly Operation[]): Operation[] {
+  return operations.filter(({ definition }) => definition.security?.some((one) => 'admin_key' in one));
+}
