@@ -1,0 +1,91 @@
+import { parseArgs } from 'node:util';
+
+export const ROW_NAMES = ['accept', 'path', 'callbacks', 'events', 'latency', 'big-tables', 'memory'] as const;
+export type RowName = (typeof ROW_NAMES)[number];
+
+export type Driver = 'in-process' | 'bull';
+
+/** How long and how often. */
+export interface Effort {
+  rounds: number;
+  /** Measured seconds of a round. */
+  seconds: number;
+  warmupSeconds: number;
+  sustainedSeconds: number;
+  bigTableRows: number;
+  waitingMessages: number;
+  watchSeconds: number;
+}
+
+export interface BenchOptions {
+  rows: readonly RowName[];
+  drivers: readonly Driver[];
+  quick: boolean;
+  check: boolean;
+  write: boolean;
+  connections: number;
+  effort: Effort;
+  /** Where CPU profiles of the service are written; missing: none are. */
+  profileDirectory: string | undefined;
+}
+
+const FULL: Effort = {
+  rounds: 5,
+  seconds: 8,
+  warmupSeconds: 2,
+  sustainedSeconds: 60,
+  bigTableRows: 5_000_000,
+  waitingMessages: 500_000,
+  watchSeconds: 60,
+};
+const QUICK: Effort = {
+  rounds: 3,
+  seconds: 3,
+  warmupSeconds: 1,
+  sustainedSeconds: 15,
+  bigTableRows: 500_000,
+  waitingMessages: 500_000,
+  watchSeconds: 15,
+};
+
+export const HELP = `npm run bench -- [options]
+  --quick                      three short rounds, 500,000 old messages instead of 5 million
+  --only <row>                 one row, may be given again: ${ROW_NAMES.join(', ')}
+  --driver <in-process|bull>   one queue driver; default: both
+  --connections <n>            of the load generator (100)
+  --check                      exit code 1 when a figure is below its minimum
+  --write                      also write docs/benchmarks.md
+  --profile <directory>        write CPU profiles of the service there
+`;
+
+export function readOptions(args: readonly string[]): BenchOptions | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true },
+      driver: { type: 'string' },
+      connections: { type: 'string', default: '100' },
+      check: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      profile: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const only = values.only?.flatMap((text) => text.split(','));
+  const unknown = only?.find((name) => !ROW_NAMES.includes(name as RowName));
+  if (unknown !== undefined) throw new Error(`--only: there is no row ${unknown}; rows are ${ROW_NAMES.join(', ')}`);
+  if (values.driver !== undefined && values.driver !== 'in-process' && values.driver !== 'bull')
+    throw new Error('--driver must be in-process or bull');
+  return {
+    rows: only ? ROW_NAMES.filter((name) => only.includes(name)) : ROW_NAMES,
+    drivers: values.driver ? [values.driver] : ['in-process', 'bull'],
+    quick: values.quick,
+    check: values.check,
+    write: values.write,
+    connections: Number(values.connections),
+    effort: values.quick ? QUICK : FULL,
+    profileDirectory: values.profile,
+  };
+}
