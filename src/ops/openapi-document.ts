@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { platformRefusals } from '../platform/http/openapi.decorators';
 import { SECURITY_SCHEMES } from '../tenancy/auth.decorators';
 import { Examples, type Schema } from './openapi-examples';
 import { description, TAGS } from './openapi-text';
@@ -37,6 +38,17 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
   return document;
 }
 
+/** No bar for other documents; tables as close as text; what is folded looks as if it could be opened. */
+const STYLE = `
+.swagger-ui .topbar { display: none }
+.swagger-ui .info { margin: 30px 0 10px }
+.swagger-ui .scheme-container { margin: 0 0 10px; padding: 10px 0 }
+.swagger-ui .markdown table td, .swagger-ui .markdown table th, .swagger-ui .renderedMarkdown table td { padding: 4px 12px 4px 0 }
+.swagger-ui .renderedMarkdown table tbody tr td:first-of-type { padding: 4px 12px 4px 0; min-width: 0 }
+.swagger-ui .info details { margin: 6px 0 }
+.swagger-ui .info summary { cursor: pointer; font-size: 14px }
+`;
+
 /** Serves the document at `/openapi.json` and Swagger UI at `/docs`. */
 export function serveOpenApi(app: INestApplication): void {
   const document = openApiDocument(app);
@@ -49,7 +61,7 @@ export function serveOpenApi(app: INestApplication): void {
   SwaggerModule.setup('docs', app, forSwaggerUi(document), {
     raw: false,
     customSiteTitle: 'UniMsg API',
-    customCss: '.swagger-ui .topbar { display: none }',
+    customCss: STYLE,
     swaggerOptions: {
       persistAuthorization: true,
       displayRequestDuration: true,
@@ -72,6 +84,7 @@ interface Operation {
 
 interface Parameter {
   name: string;
+  in: string;
   required?: boolean;
   description?: string;
   example?: unknown;
@@ -93,6 +106,10 @@ function finish(document: OpenAPIObject): void {
   for (const operation of operations) {
     // A start with a route that says nothing of who may call it is refused, so this one is public.
     operation.security ??= [];
+    // A callback's body is anything that its provider may send, so its type is not looked at.
+    const hasBody = operation.requestBody?.content['application/json'] !== undefined;
+    const hasPath = operation.parameters?.some(({ in: where }) => where === 'path') === true;
+    if (hasBody || hasPath) operation.responses = { ...platformRefusals(hasBody), ...operation.responses };
     for (const parameter of operation.parameters ?? []) finishParameter(parameter, examples);
     for (const media of Object.values(operation.requestBody?.content ?? {})) closeSchema(media.schema, document);
     const bodies = [operation.requestBody, ...Object.values(operation.responses)];

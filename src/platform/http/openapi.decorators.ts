@@ -110,24 +110,46 @@ export function ApiMalformed(): MethodDecorator {
   );
 }
 
+/** What the HTTP platform itself refuses, by status, for every route with a path parameter (400) or with a body. */
+export function platformRefusals(hasBody: boolean): Record<string, object> {
+  const malformed = problemAnswer(400, ['invalid_request']);
+  if (!hasBody) return { 400: malformed };
+  const type = {
+    field: 'content-type',
+    code: 'unsupported_media_type',
+    message: 'content-type must be application/json',
+  };
+  return {
+    400: malformed,
+    413: problemAnswer(413, ['payload_too_large']),
+    415: problemAnswer(415, ['invalid_request'], 'The body is not JSON in UTF-8, or is compressed.', [type]),
+  };
+}
+
 function problemResponse(status: number, codes: ProblemCode[], text?: string): MethodDecorator & ClassDecorator {
+  return ApiResponse({ status, ...problemAnswer(status, codes, text) });
+}
+
+function problemAnswer(status: number, codes: ProblemCode[], text?: string, errors?: ProblemView['errors']) {
   const titles = codes.map((code) => `\`${code}\`: ${new Problem(code, '').title}.`);
   const retry = {
     'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const, example: 1 } },
   };
-  return ApiResponse({
-    status,
+  return {
     description: text ?? titles.join(' '),
     headers: status === 429 || status === 503 ? { ...RESPONSE_HEADERS, ...retry } : RESPONSE_HEADERS,
     content: {
       'application/problem+json': {
         schema: { $ref: getSchemaPath(ProblemView) },
         examples: Object.fromEntries(
-          codes.map((code) => [code, { summary: code, value: problemExample(status, code) }]),
+          codes.map((code) => [
+            code,
+            { summary: code, value: { ...problemExample(status, code), ...(errors && { errors }) } },
+          ]),
         ),
       },
     },
-  });
+  };
 }
 
 function problemExample(status: number, code: ProblemCode): ProblemView {
