@@ -7,7 +7,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { Problem } from '../../kernel/problem';
 import type { CallbackDefinition, CallbackRequest } from '../../gateway/contracts/callback';
-import type { CallbackKind } from '../../gateway/contracts/gateway';
+import { CALLBACK_KINDS, type CallbackKind } from '../../gateway/contracts/gateway';
 import type { CallbackConfig } from '../../gateway/configs/config-directory';
 import { InvalidSignature } from '../../gateway/contracts/gateway-error';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
@@ -80,7 +80,9 @@ export class CallbackController {
   private async receive(path: CallbackPath, request: Request, response: Response): Promise<void> {
     const { provider: providerName, kind, config_id: configId } = path;
     const definition = this.registry.find(providerName);
-    const callback = definition?.callbacks[kind as CallbackKind];
+    const callback = CALLBACK_KINDS.includes(kind as CallbackKind)
+      ? definition?.callbacks[kind as CallbackKind]
+      : undefined;
     if (!definition || !callback) throw Problem.notFound('callback');
     const raw = this.callbackRequest(request);
     const config = await this.prove(definition, callback, raw, configId);
