@@ -60,6 +60,9 @@ export class ApiContract {
       return status === 404 || status === 405 || status === 400 ? [] : [`${method} ${path} is not documented`];
     const where = `${method} ${operation.path} ${status}`;
     const response = operation.definition.responses[String(status)];
+    // A route without a body documents nothing of bodies that it is given all the same.
+    if (!response && !operation.definition.requestBody && (status === 413 || status === 415 || status === 400))
+      return [];
     if (!response) return [`${where} is not documented`];
     const type = contentType.split(';')[0]!.trim();
     if (!response.content) return body === undefined ? [] : [`${where} has an undocumented body`];

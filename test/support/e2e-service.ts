@@ -52,6 +52,7 @@ export class Service {
   readonly admin: ApiClient;
   readonly anonymous: ApiClient;
   private readonly clients: ApiClient[] = [];
+  private looked = 0;
 
   private constructor(
     readonly database: TestDatabase,
@@ -107,6 +108,13 @@ export class Service {
     );
     this.clients.push(client);
     return client;
+  }
+
+  /** What was logged as a fault of the service since the last call. */
+  errorLines(): string[] {
+    const from = this.looked;
+    this.looked = logLines.length;
+    return logLines.slice(from).filter((line) => line.includes('"level":"error"'));
   }
 
   /** Ends the process and starts another one on the same database. */
