@@ -122,6 +122,50 @@ describe('MessageWriter', () => {
     expect(told).toEqual([TENANT]);
   });
 
+  it('lists an attempt once when its outcome is written again, since the answer to the first commit was lost', async () => {
+    const id = await stored();
+    const attempt = {
+      gateway: 'twilio',
+      config_id: CONFIG,
+      started_at: '2026-11-22T08:30:00.010Z',
+      finished_at: '2026-11-22T08:30:00.120Z',
+      outcome: 'unknown' as const,
+    };
+    const requeue = {
+      lane: CONFIG,
+      rounds: 0,
+      tried: [],
+      unknown: null,
+      dueAt: Date.now(),
+      waitingOn: 'retry' as const,
+    };
+    const outcome = { message: target(id), attempt, next: { type: 'requeue' as const, requeue } };
+    expect(await writer.apply({ kind: 'dispatch', outcome })).toBe(true);
+    expect(await writer.apply({ kind: 'dispatch', outcome })).toBe(false);
+    expect(await read(id)).toMatchObject({ status: 'queued', attempts: 1, queued: 1 });
+    const another = { ...attempt, started_at: '2026-11-22T08:30:05.010Z' };
+    await writer.apply({ kind: 'dispatch', outcome: { ...outcome, attempt: another } });
+    expect(await read(id)).toMatchObject({ attempts: 2 });
+  });
+
+  it('does not let a worker end a message that was taken back from it: another one may be sending it', async () => {
+    const failed = (id: string) => {
+      const attempt = {
+        gateway: 'twilio',
+        config_id: CONFIG,
+        started_at: new Date().toISOString(),
+        finished_at: new Date().toISOString(),
+        outcome: 'content_permanent' as const,
+      };
+      const next = { type: 'final' as const, status: 'failed' as const, errorCode: 'late', errorMessage: 'Too late.' };
+      return writer.apply({ kind: 'dispatch', outcome: { message: target(id), attempt, next } });
+    };
+    const [mine, taken] = [await stored(), await stored({ claimedBy: 'wrk_other' })];
+    await Promise.all([failed(mine), failed(taken)]);
+    expect(await read(mine)).toMatchObject({ status: 'failed', attempts: 1, queued: 0, events: ['message.failed'] });
+    expect(await read(taken)).toMatchObject({ status: 'queued', attempts: 1, queued: 1, events: [], error_code: null });
+  });
+
   it('keeps what a report that overtook the answer said', async () => {
     const id = await stored();
     await report(id, 'delivered');

@@ -74,7 +74,8 @@ const UPDATE = statement(
        config_id = coalesce(i.config_id, m.config_id),
        external_id = coalesce(i.external_id, m.external_id),
        parts = coalesce(i.parts::jsonb, m.parts),
-       attempts = CASE WHEN i.attempts IS NULL THEN m.attempts ELSE m.attempts || i.attempts END,
+       -- An outcome comes twice when the answer to its commit was lost.
+       attempts = CASE WHEN i.attempts IS NULL OR m.attempts @> i.attempts THEN m.attempts ELSE m.attempts || i.attempts END,
        cost_amount = coalesce(i.cost_amount::numeric, m.cost_amount),
        cost_currency = coalesce(i.cost_currency, m.cost_currency),
        segments = coalesce(i.segments, m.segments),
@@ -106,6 +107,11 @@ const REQUEUE = statement(
      AS i(id, holder, lane, due, waiting_on, rounds, tried, unknown_since, unknown_config, reconcile_until)
    WHERE q.message_id = i.id AND q.claimed_by = i.holder
    RETURNING q.message_id`,
+);
+
+const HELD = statement(
+  'message_queue.held',
+  'SELECT message_id FROM message_queue WHERE message_id = ANY($1::text[]) AND claimed_by = $2 FOR UPDATE',
 );
 
 /**
@@ -151,11 +157,13 @@ export class MessageWriter {
     }
     const rows = await tx.query<LockedRow>(LOCK, [textArray([...targets.keys()]), plainArray([...targets.values()])]);
     const drafts = new Map(rows.map((row) => [row.id, draftOf(row)]));
+    const lost = await this.takenBack(tx, changes, holder);
     const known = changes.map((change) => {
       const draft = drafts.get(idOf(change));
       if (!draft) return false;
       if (change.kind === 'report' && change.report.clientId !== draft.row.client_id) return false;
-      if (change.kind === 'dispatch') applyOutcome(draft, change.outcome, this.clock.now());
+      if (change.kind === 'dispatch' && lost.has(draft.row.id)) draft.attempts.push(...attemptOf(change.outcome));
+      else if (change.kind === 'dispatch') applyOutcome(draft, change.outcome, this.clock.now());
       else applyReport(draft, change.report);
       return true;
     });
@@ -175,6 +183,24 @@ export class MessageWriter {
       clientIds: new Set(list.filter((draft) => draft.events.length > 0).map((draft) => draft.row.client_id)),
       messageIds: list.map((draft) => draft.row.id),
     };
+  }
+
+  /**
+   * Messages whose worker wants to end them without success and does not hold them any more: it was silent for so long that another one took
+   * over and may be sending by now. That one decides.
+   */
+  private async takenBack(
+    tx: Transaction,
+    changes: readonly MessageChange[],
+    holder: string,
+  ): Promise<ReadonlySet<string>> {
+    const ended = changes.flatMap((change) =>
+      change.kind === 'dispatch' && change.outcome.next.type === 'final' ? [change.outcome.message.id] : [],
+    );
+    if (ended.length === 0) return new Set();
+    const held = await tx.query<{ message_id: string }>(HELD, [textArray(ended), holder]);
+    const mine = new Set(held.map((row) => row.message_id));
+    return new Set(ended.filter((id) => !mine.has(id)));
   }
 
   /** Tells who waits in this process what a committed batch changed. */
@@ -231,8 +257,12 @@ function draftOf(row: LockedRow): Draft {
   };
 }
 
+function attemptOf(outcome: DispatchOutcome): AttemptRecord[] {
+  return outcome.attempt ? [outcome.attempt] : [];
+}
+
 function applyOutcome(draft: Draft, outcome: DispatchOutcome, now: number): void {
-  if (outcome.attempt) draft.attempts.push(outcome.attempt);
+  draft.attempts.push(...attemptOf(outcome));
   if (outcome.possibleDuplicate) draft.possibleDuplicate = true;
   const { next } = outcome;
   if (next.type === 'requeue') {
