@@ -20,6 +20,7 @@ const BATCH = 500;
 export class ClaimRecovery {
   private readonly look: Periodic;
   private first = true;
+  private failedAt: number | undefined;
 
   constructor(
     private readonly claims: ClaimStore,
@@ -30,7 +31,7 @@ export class ClaimRecovery {
     @Inject(APP_CONFIG) private readonly config: AppConfig,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    this.look = new Periodic('claim recovery', LOOK_MS, () => this.recover(), logger);
+    this.look = new Periodic('claim recovery', LOOK_MS, () => this.lookAround(), logger);
   }
 
   start(): void {
@@ -39,6 +40,21 @@ export class ClaimRecovery {
 
   async stop(): Promise<void> {
     await this.look.stop();
+  }
+
+  /** When the database was out of reach from here it may have been so from elsewhere: then the others get the time to beat again. */
+  private async lookAround(): Promise<void> {
+    if (this.failedAt !== undefined && performance.now() - this.failedAt < SILENT_SECONDS * 1000) {
+      await this.database.query('SELECT 1').catch(() => (this.failedAt = performance.now()));
+      return;
+    }
+    try {
+      await this.recover();
+      this.failedAt = undefined;
+    } catch (error) {
+      this.failedAt = performance.now();
+      throw error;
+    }
   }
 
   /** One round; answers how many messages were taken back. */

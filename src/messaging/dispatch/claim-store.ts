@@ -135,10 +135,14 @@ export class ClaimStore {
     });
   }
 
-  /** Holders that have not beaten for a time; all but `self` when `exclusive`, since then nobody else can be alive. */
+  /**
+   * Holders that have not beaten for a time; all but `self` when `exclusive`, since then nobody else can be alive. While PostgreSQL was away
+   * nobody could beat, so the time counts from its start at the earliest.
+   */
   async deadHolders(self: string, silentSeconds: number, exclusive: boolean): Promise<string[]> {
     const rows = await this.database.query<{ id: string }>(
-      `SELECT id FROM workers WHERE id <> $1 AND ($3 OR heartbeat_at < now() - $2 * interval '1 second')`,
+      `SELECT id FROM workers
+       WHERE id <> $1 AND ($3 OR greatest(heartbeat_at, pg_postmaster_start_time()) < now() - $2 * interval '1 second')`,
       [self, silentSeconds, exclusive],
     );
     return rows.map((row) => row.id);
