@@ -270,8 +270,13 @@ export class GatewayModule implements OnApplicationShutdown {
 class GatewayProvidersModule {}
 
 function connectRedis(url: string, logger: Logger): Redis {
-  // Commands fail at once while Redis is away: limits are then kept by each process alone.
-  const redis = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 0, connectionName: 'unimsg-rates' });
+  // Commands fail at once while Redis is away, and soon while it hangs: limits are then kept by each process alone.
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 1_000,
+    connectionName: 'unimsg-rates',
+  });
   redis.on('error', (error) => logger.debug({ err: error }, 'redis connection of rate limits failed'));
   return redis;
 }

@@ -2,10 +2,14 @@ import type { Queue } from 'bull';
 import type { Logger } from '../../kernel/logger';
 import type { JobQueue } from './job-queue';
 
+/** Payloads handed to Redis that it has not confirmed. */
+const MOST_UNANSWERED = 200;
+
 /** The driver for several processes and machines. One Bull job carries one payload. */
 export class BullQueue<Payload> implements JobQueue<Payload> {
   readonly driver = 'bull';
   private droppedPayloads = 0;
+  private unanswered = 0;
   private closed = false;
 
   constructor(
@@ -17,15 +21,19 @@ export class BullQueue<Payload> implements JobQueue<Payload> {
   }
 
   publish(payload: Payload): void {
-    // ioredis would keep commands while Redis is away, without bound, and send them all later. PostgreSQL has the work already.
-    if (this.closed || this.queue.client.status !== 'ready') {
+    // ioredis would keep commands while Redis is away or hangs, without bound, and send them all later. PostgreSQL has the work already.
+    if (this.closed || this.queue.client.status !== 'ready' || this.unanswered >= MOST_UNANSWERED) {
       this.droppedPayloads += 1;
       return;
     }
-    this.queue.add(payload, { removeOnComplete: true, removeOnFail: true, attempts: 1 }).catch((error: unknown) => {
-      this.droppedPayloads += 1;
-      this.logger.debug({ err: error }, 'hint not published');
-    });
+    this.unanswered += 1;
+    this.queue
+      .add(payload, { removeOnComplete: true, removeOnFail: true, attempts: 1 })
+      .catch((error: unknown) => {
+        this.droppedPayloads += 1;
+        this.logger.debug({ err: error }, 'hint not published');
+      })
+      .finally(() => (this.unanswered -= 1));
   }
 
   consume(handler: (payload: Payload) => void): void {
