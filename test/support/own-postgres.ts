@@ -28,17 +28,15 @@ export class OwnPostgres {
     chmodSync(directory, 0o755);
     const own = new OwnPostgres(directory, randomBytes(12).toString('hex'), await freePort());
     await own.up();
-    const admin = createDataSource({ url: own.urlOf('postgres', 'postgres', own.password), poolSize: 1 });
-    await admin.initialize();
-    await admin.query(`CREATE ROLE unimsg LOGIN PASSWORD 'unimsg'`);
-    await admin.query('CREATE DATABASE unimsg OWNER unimsg');
-    await admin.destroy();
+    await own.administer(`CREATE ROLE unimsg LOGIN PASSWORD 'unimsg'`);
     return own;
   }
 
-  /** Connection URL of the service's database. */
-  get url(): string {
-    return this.urlOf('unimsg', 'unimsg', 'unimsg');
+  /** Makes an empty database and answers its URL. */
+  async createDatabase(): Promise<string> {
+    const name = `d_${randomBytes(6).toString('hex')}`;
+    await this.administer(`CREATE DATABASE ${name} OWNER unimsg`);
+    return this.urlOf(name, 'unimsg', 'unimsg');
   }
 
   /** Starts it again after {@link down}. */
@@ -61,8 +59,8 @@ export class OwnPostgres {
   }
 
   /** One query on a connection of its own. */
-  async query<Row>(text: string, values: unknown[] = []): Promise<Row[]> {
-    const dataSource = createDataSource({ url: this.url, poolSize: 1, applicationName: 'spec' });
+  static async query<Row>(url: string, text: string, values: unknown[] = []): Promise<Row[]> {
+    const dataSource = createDataSource({ url, poolSize: 1, applicationName: 'spec' });
     await dataSource.initialize();
     try {
       return await new Database(dataSource).query<Row>(text, values);
@@ -75,6 +73,16 @@ export class OwnPostgres {
   async remove(): Promise<void> {
     await this.server?.stop();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private async administer(statement: string): Promise<void> {
+    const admin = createDataSource({ url: this.urlOf('postgres', 'postgres', this.password), poolSize: 1 });
+    await admin.initialize();
+    try {
+      await admin.query(statement);
+    } finally {
+      await admin.destroy();
+    }
   }
 
   private urlOf(database: string, user: string, password: string): string {

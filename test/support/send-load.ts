@@ -193,6 +193,22 @@ export async function settle(
   };
 }
 
+/** A send whose outcome was not stored after this time would have been stuck, not in flight. */
+const IN_FLIGHT_MS = 2_000;
+
+/** Texts that were sent twice although the first time was not just before one of the kills (milliseconds since the epoch). */
+export function sentLongBefore(kills: readonly number[], fake: FakeTwilio): string[] {
+  const first = new Map<string, number>();
+  for (const { body, at } of fake.taken) if (!first.has(body)) first.set(body, at.getTime());
+  return [...fake.counts()]
+    .filter(([, count]) => count > 1)
+    .map(([text]) => text)
+    .filter((text) => {
+      const at = first.get(text)!;
+      return !kills.some((kill) => at <= kill + 100 && at > kill - IN_FLIGHT_MS);
+    });
+}
+
 async function readAll(url: string, key: string): Promise<Map<string, ShownMessage>> {
   const all = new Map<string, ShownMessage>();
   let cursor: string | null = null;
