@@ -41,6 +41,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
 /** No bar for other documents; tables as close as text; what is folded looks as if it could be opened. */
 const STYLE = `
 .swagger-ui .topbar { display: none }
+.swagger-ui .info__license { display: none }
 .swagger-ui .info { margin: 30px 0 10px }
 .swagger-ui .scheme-container { margin: 0 0 10px; padding: 10px 0 }
 .swagger-ui .markdown table td, .swagger-ui .markdown table th, .swagger-ui .renderedMarkdown table td { padding: 4px 12px 4px 0 }

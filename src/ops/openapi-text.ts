@@ -21,7 +21,7 @@ export function description(): string {
 
 **Try it here**: press *Authorize*, paste an API key (\`um_…\`) as \`api_key\`, open \`POST /v1/sms/send\` and press *Execute*.
 
-## Conventions
+<details><summary><b>Conventions</b>: envelope, names, pages, idempotency</summary>
 
 - Every answer is \`{"success": true, "data": …}\`. Lists add \`"meta": {"next_cursor", "limit"}\`: give \`next_cursor\` back as \`cursor\` for the next page.
 - Names are snake_case, times RFC 3339 in UTC, phone numbers E.164. Unknown fields in a body are refused and named.
@@ -29,7 +29,8 @@ export function description(): string {
 - A send is idempotent when it carries an \`Idempotency-Key\`: the same key with the same body answers the first answer again (\`Idempotent-Replayed: true\`) and sends nothing.
 - Another tenant’s object answers 404.
 
-## Errors
+</details>
+<details><summary><b>Errors</b>: every code and what it means</summary>
 
 Every error is RFC 9457, \`application/problem+json\`: \`{"success": false, "type", "title", "status", "detail", "code", "errors", "request_id"}\`. \`code\` never changes its meaning:
 
@@ -37,9 +38,12 @@ ${problemTable()}
 
 A 503 has the code \`internal\` and \`Retry-After\`: nothing was changed, the same call may succeed in a moment.
 
-## Events
+</details>
+<details><summary><b>Events</b>: signatures, retries, order</summary>
 
-A delivery to your URL is a signed POST (Standard Webhooks). Any 2xx within 15 seconds is success; else it is tried again after about 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 6 h, 12 h and 24 h, then kept as a dead letter that can be replayed. At least once: drop repeats by \`id\`. The events of one message arrive in order. Names that can be subscribed to already, although nothing sends them yet: ${UNSENT_EVENTS.map((type) => `\`${type}\``).join(', ')}.`;
+A delivery to your URL is a signed POST (Standard Webhooks). Any 2xx within 15 seconds is success; else it is tried again after about 5 s, 30 s, 2 min, 10 min, 30 min, 2 h, 6 h, 12 h and 24 h, then kept as a dead letter that can be replayed. At least once: drop repeats by \`id\`. The events of one message arrive in order. Names that can be subscribed to already, although nothing sends them yet: ${UNSENT_EVENTS.map((type) => `\`${type}\``).join(', ')}.
+
+</details>`;
 }
 
 function problemTable(): string {
