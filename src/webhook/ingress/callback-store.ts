@@ -120,14 +120,14 @@ export class CallbackStore {
       return result;
     });
     if (!applied) return 0;
-    this.writer.announce(applied);
+    this.writer.announce(applied.drafts);
     return applied.results.length;
   }
 
   private async flush(events: ReceivedEvent[]): Promise<Array<void | Error>> {
     try {
       const applied = await this.database.flush((tx) => this.storeIn(tx, events));
-      if (applied) this.writer.announce(applied);
+      if (applied) this.writer.announce(applied.drafts);
       return events.map(() => undefined);
     } catch (error) {
       if (isDatabaseUnavailable(error))

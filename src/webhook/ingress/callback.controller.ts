@@ -14,6 +14,7 @@ import type { ProviderDefinition } from '../../gateway/contracts/provider-defini
 import { ProviderRegistry } from '../../gateway/provider-registry';
 import { Public } from '../../tenancy/auth.decorators';
 import { CallbackConfigs } from './callback-configs';
+import { readCallback } from './callback-events';
 import { CallbackStore, type ReceivedEvent } from './callback-store';
 import { CallbackMetrics } from './callback-metrics';
 import { ApiCallback } from './callback.openapi';
@@ -153,7 +154,7 @@ export class CallbackController {
       rawBody: request.rawBody,
     };
     try {
-      return callback.parse(request).map((event) => {
+      return readCallback(callback, request).map((event) => {
         if (event.kind === 'status' && event.status === null) this.metrics.unmapped(definition.key);
         return { ...base, event, eventId: event.eventId };
       });

@@ -6,6 +6,7 @@ import type { CallbackKind } from '../../gateway/contracts/gateway';
 import { ProviderRegistry } from '../../gateway/provider-registry';
 import { MessageWriter, type AppliedChanges } from '../../messaging/record/message-writer';
 import { Database, type Transaction } from '../../platform/database/database';
+import { readCallback } from './callback-events';
 import { reportChange, stateOf } from './callback-store';
 import type { ProviderEventView } from './provider-event.view';
 
@@ -65,7 +66,7 @@ export class ProviderEventReader {
       const row = await this.find(tx, clientId, id);
       return this.apply(tx, clientId, row);
     });
-    if (applied) this.writer.announce(applied);
+    if (applied) this.writer.announce(applied.drafts);
     return viewOf(await this.database.tenant(clientId, (tx) => this.find(tx, clientId, id)));
   }
 
@@ -83,7 +84,7 @@ export class ProviderEventReader {
     if (!callback) throw new Problem('conflict', `${row.provider} has no callbacks of this kind any more.`);
     let event: NormalizedEvent | undefined;
     try {
-      const events = callback.parse(requestOf(row));
+      const events = readCallback(callback, requestOf(row));
       event = events.find((candidate) => candidate.eventId === row.event_id) ?? events[0];
     } catch {
       event = undefined;
