@@ -53,6 +53,9 @@ export class MessageEventData {
   })
   error_message?: string;
 
+  @ApiPropertyOptional({ description: 'Failures only: the provider’s own code, when it gave one.', example: '30003' })
+  provider_code?: string;
+
   @ApiProperty({ description: 'When, by the clock of who reported it.', format: 'date-time', example: TIME })
   occurred_at: string;
 }
