@@ -388,6 +388,22 @@ describe('/v1/webhooks', () => {
     expect(await post(acme, `/v1/webhooks/${id}/replay`, 202, past)).toEqual({ replayed: 0 });
   });
 
+  it('replays nothing that is still on its way for the first time', async () => {
+    const { id } = await create(acme);
+    const lease = (owner: string | null) =>
+      test.database.database.execute(
+        `UPDATE webhook_endpoints SET lane_owner = $2, lane_until = now() + interval '1 hour' WHERE id = $1`,
+        [id, owner],
+      );
+    await lease('wrk_other');
+    const ids = await emit(acme, ['message.sent', 'message.read']);
+    const range = { from: '2020-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
+    expect(await post(acme, `/v1/webhooks/${id}/replay`, 202, range)).toEqual({ replayed: 0 });
+    await test.database.database.execute('UPDATE webhook_endpoints SET lane_until = NULL WHERE id = $1', [id]);
+    await settled(acme, id, 'succeeded', 2);
+    expect(client.ids.sort()).toEqual(ids.sort());
+  });
+
   it.each([
     [{ to: '2026-01-02T00:00:00Z' }, 'from'],
     [{ from: 'yesterday', to: '2026-01-02T00:00:00Z' }, 'from'],
