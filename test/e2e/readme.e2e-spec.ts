@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { startProcess, type RunningProcess } from '../../src/process';
+import { magicRecipientsTable } from '../../src/simulator/magic-recipients';
+
+const ROOT = resolve(__dirname, '../..');
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+/** Code blocks of a language, in order. */
+const blocks = (language: string): string[] =>
+  [...README.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, code]) => code!);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** One shell, as of a reader who types block after block. */
+class Terminal {
+  output = '';
+  private readonly shell;
+  private waiting: (() => void) | undefined;
+
+  constructor(cwd: string, env: NodeJS.ProcessEnv) {
+    this.shell = spawn('bash', ['--noprofile', '--norc'], { cwd, env, detached: true });
+    for (const stream of [this.shell.stdout, this.shell.stderr]) {
+      stream.on('data', (data) => {
+        this.output += String(data);
+        this.waiting?.();
+      });
+    }
+  }
+
+  /** Runs a block and answers what it wrote. */
+  async run(block: string): Promise<string> {
+    const start = this.output.length;
+    const mark = `block-${start}-ends`;
+    this.shell.stdin.write(`${block}\necho; echo ${mark}\n`);
+    await this.until(() => this.output.includes(`\n${mark}\n`, start));
+    return this.output.slice(start, this.output.indexOf(`\n${mark}\n`, start));
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => (this.waiting = resolve));
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.shell, 'close');
+    // What it started in the background too.
+    process.kill(-this.shell.pid!, 'SIGKILL');
+    await ended;
+  }
+}
+
+describe('README.md', () => {
+  let directory: string;
+  let service: RunningProcess;
+  let terminal: Terminal;
+  const answers: any[][] = [];
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'unimsg-readme-'));
+    const [variable, value] = /^(UNIMSG_ALLOWED_PRIVATE_CIDRS)=(\S+) npm start$/m.exec(blocks('sh')[0]!)!.slice(1);
+    service = await startProcess(
+      { UNIMSG_DATA_DIR: join(directory, '.unimsg'), PORT: '0', UNIMSG_LOG_LEVEL: 'error', [variable!]: value },
+      { quiet: true },
+    );
+    const receiverPort = String(await freePort());
+    const onFreePorts = (text: string): string =>
+      text.replaceAll('http://127.0.0.1:3000', service.url).replace(/\b4000\b/g, receiverPort);
+    const [receiver] = blocks('js');
+    writeFileSync(join(directory, 'receiver.mjs'), onFreePorts(receiver!));
+    terminal = new Terminal(directory, {
+      PATH: process.env.PATH,
+      TWILIO_SID: `AC${'0'.repeat(32)}`,
+      TWILIO_TOKEN: 'f'.repeat(32),
+    });
+    for (const block of blocks('bash')) {
+      const written = await terminal.run(onFreePorts(block));
+      // Two curls in one block leave two documents in one line.
+      const documents = written.replaceAll('}{', '}\n{').split('\n');
+      answers.push(documents.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as unknown));
+    }
+  }, 60_000);
+
+  afterAll(async () => {
+    await terminal?.close();
+    await service?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  test('every call in it succeeds', () => {
+    expect(answers.map((some) => some.map(({ success }) => success as boolean))).toEqual([
+      [true],
+      [true],
+      [],
+      [true],
+      [true],
+      [true],
+      [true, true],
+      [true],
+    ]);
+  });
+
+  test('the answer that it shows is like the real one', () => {
+    const [shown] = blocks('json').map((text) => JSON.parse(text) as { data: object });
+    const real = answers[0]![0];
+    expect(Object.keys(real.data as object)).toEqual(Object.keys(shown!.data));
+    expect(real).toMatchObject({ data: { status: 'queued', channel: 'sms', segments: 1 } });
+    expect(answers[1]![0].data).toMatchObject([{ message_id: real.data.message_id, reference: 'order-1' }]);
+  });
+
+  test('its receiver proves the signatures and hears what became of the message', async () => {
+    const id: string = answers[3]![0].data.message_id;
+    for (const event of ['message.sent', 'message.delivered']) {
+      await terminal.until(() => terminal.output.includes(`${event} ${id}\n`));
+    }
+    expect(terminal.output).toContain(`message.delivered ${id}\n`);
+    const port = /listen\((\d+)/.exec(readFileSync(join(directory, 'receiver.mjs'), 'utf8'))![1]!;
+    const forged = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '{"event":"message.delivered"}' });
+    expect(forged.status).toBe(401);
+  });
+
+  test('the message that fails at Twilio goes out over Vonage', () => {
+    expect(answers[5]![0].data).toMatchObject({
+      gateway: 'vonage',
+      possible_duplicate: true,
+      attempts: [
+        { gateway: 'twilio', outcome: 'unknown' },
+        { gateway: 'vonage', outcome: 'accepted' },
+      ],
+    });
+  });
+
+  test('the account of the three calls is in service and routed over', () => {
+    const [config, routes] = answers[6]!;
+    expect(config.data).toMatchObject({ status: 'active', display_name: 'Twilio' });
+    expect(routes.data.gateways.sms).toMatchObject({ primary: config.data.id, fallback: ['vonage'] });
+  });
+
+  test('its table of recipients is the simulator’s', () => {
+    const plain = (text: string): string => text.replace(/ +/g, ' ').replace(/-+/g, '-');
+    expect(plain(README)).toContain(plain(magicRecipientsTable()));
+  });
+});
