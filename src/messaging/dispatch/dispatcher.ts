@@ -20,6 +20,8 @@ const PER_LIST = 1_000;
 const CLAIM_BATCH = 200;
 const SWEEP_MS = 500;
 const BEAT_MS = 2_000;
+/** Without a heartbeat for so long, other processes may soon take this one for dead, so it begins nothing. Well below their patience. */
+const UNSURE_MS = 8_000;
 /** A claim that this process does not know of (its answer got lost) is given back after this time. */
 const LOST_CLAIM_SECONDS = 15;
 /** Looking for such claims reads the whole table of waiting messages, so it is done in each eighth beat only. */
@@ -47,6 +49,8 @@ export class Dispatcher {
   private pumpTimer: NodeJS.Timeout | undefined;
   private running = false;
   private beats = 0;
+  /** When the last heartbeat that arrived was sent; by a clock that also runs while the process is frozen. */
+  private beatAt = 0;
 
   constructor(
     private readonly claims: ClaimStore,
@@ -73,7 +77,7 @@ export class Dispatcher {
 
   /** Begins to take work. The heartbeat is there before the first claim. */
   async start(): Promise<void> {
-    await this.claims.beat(this.holder);
+    await this.sayAlive();
     this.running = true;
     this.heart.start();
     this.queue.consume((groups) => {
@@ -136,6 +140,12 @@ export class Dispatcher {
       for (const { id } of taken) this.unanswered.add(id);
       // Going on at once would only spin.
       await new Promise((resolve) => setTimeout(resolve, SWEEP_MS).unref());
+    }
+    if (claimed.length > 0 && performance.now() - this.beatAt > UNSURE_MS) {
+      // The process was frozen (a suspended machine, say) with the claim under way: what it holds may be another's by now.
+      for (const { id } of claimed) this.unanswered.add(id);
+      claimed = [];
+      this.heart.wake();
     }
     const mine = new Map(claimed.map((message) => [message.id, message]));
     for (const { id, lane } of taken) {
@@ -213,12 +223,18 @@ export class Dispatcher {
   }
 
   private async beat(): Promise<void> {
-    await this.claims.beat(this.holder);
+    await this.sayAlive();
     await this.giveBackUnanswered();
     this.beats += 1;
     if (this.beats % LOST_CLAIM_BEATS !== 0) return;
     const lost = (await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS)).filter((id) => !this.inHand.has(id));
     if (lost.length > 0) await this.claims.release(this.holder, lost);
+  }
+
+  private async sayAlive(): Promise<void> {
+    const now = performance.now();
+    await this.claims.beat(this.holder);
+    this.beatAt = now;
   }
 
   private async giveBackUnanswered(): Promise<void> {
