@@ -336,7 +336,7 @@ describe('callbacks of providers', () => {
   it('keeps what is proved and cannot be read, whatever is in it', async () => {
     const url = `${service.url}/webhook/twilio/status/${tenant.twilio.id}?message_id=%00`;
     const authToken = tenant.twilio.authToken;
-    const odd = [
+    const odd: Array<Record<string, string>> = [
       { AccountSid: tenant.twilio.accountSid },
       { MessageSid: 'SM\0', MessageStatus: 'delivered' },
       { MessageSid: 'SMnul', MessageStatus: 'deliv\0ered' },
@@ -345,7 +345,7 @@ describe('callbacks of providers', () => {
       { MessageSid: 'SMcode', MessageStatus: 'failed', ErrorCode: '\0\ufffd' },
       { MessageSid: '__proto__', MessageStatus: 'constructor' },
     ];
-    for (const fields of odd as Array<Record<string, string>>) {
+    for (const fields of odd) {
       const answer = await twilioCallback({ url, authToken, fields });
       expect([JSON.stringify(fields).slice(0, 60), answer.status]).toEqual([JSON.stringify(fields).slice(0, 60), 200]);
     }
