@@ -145,7 +145,11 @@ export class MessageInserter {
       return await this.store(messages);
     } catch (error) {
       if (isDatabaseUnavailable(error))
-        throw Problem.unavailable('The database is not available right now; nothing was stored.', error);
+        throw Problem.unavailable(
+          // The answer to the commit may be what was lost, so no promise that nothing was stored.
+          'The database is not available right now. Send again, with the same idempotency key: then nothing is stored twice.',
+          error,
+        );
       // PostgreSQL refused something that validation let through: find out which row it was, so that its neighbours do not pay for it.
       if (messages.length === 1) return [error as Error];
       const results: Array<InsertResult | Error> = [];

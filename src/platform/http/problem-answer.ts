@@ -23,7 +23,7 @@ const DETAILS: Readonly<Partial<Record<ProblemCode, string>>> = {
 export function toProblem(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   if (isDatabaseUnavailable(error)) {
-    return Problem.unavailable('The database cannot be reached right now. Nothing was changed.', error);
+    return Problem.unavailable('The database cannot be reached right now. Try again.', error);
   }
   const status = error instanceof HttpException ? error.getStatus() : exposedStatus(error);
   if (status === undefined || status < 400 || status > 599) return undefined;
