@@ -35,6 +35,8 @@ export class Messages1763800400000 implements MigrationInterface {
         error_code text,
         error_message text,
         possible_duplicate boolean NOT NULL DEFAULT false,
+        -- Grows with each write; a writer names the one that it has seen.
+        version int NOT NULL DEFAULT 0,
         updated_at timestamptz NOT NULL,
         PRIMARY KEY (id, created_at)
       ) PARTITION BY RANGE (created_at);

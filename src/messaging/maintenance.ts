@@ -38,6 +38,7 @@ export class Maintenance {
       await tx.query(`SELECT unimsg_make_partitions('messages', now()::date, 4, 'WITH (fillfactor = 80)')`);
       await tx.query(`SELECT unimsg_make_partitions('events', now()::date, 4)`);
       await tx.query(`SELECT unimsg_make_partitions('provider_events', now()::date, 4)`);
+      await tx.query(`SELECT unimsg_make_partitions('webhook_deliveries', now()::date, 4, 'WITH (fillfactor = 90)')`);
       await tx.execute(
         `DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency_keys WHERE expires_at < now() LIMIT ${DELETE_BATCH}))`,
       );

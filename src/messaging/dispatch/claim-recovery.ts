@@ -88,7 +88,7 @@ export class ClaimRecovery {
       return this.writer.applyIn(tx, changes, holder);
     });
     if (!applied) return 0;
-    this.writer.announce(applied);
+    this.writer.announce(applied.drafts);
     return applied.results.length;
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Channel } from '../../kernel/channel';
+import type { Channel, MessageStatus } from '../../kernel/channel';
 import { messageIdTime } from '../../kernel/ids';
 import { Database, type Transaction, statement } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
@@ -23,10 +23,18 @@ interface ClaimRow {
   unknown_config: string | null;
   reconcile_until: Date | null;
   possible_duplicate: boolean;
+  status: MessageStatus;
+  reference: string | null;
+  metadata: Record<string, string> | null;
+  config_id: string | null;
+  external_id: string | null;
+  parts: Record<string, MessageStatus> | null;
+  version: number;
 }
 
 const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.content, m.priority, m.provider, m.expires_at,
-  jsonb_array_length(m.attempts) AS attempts, m.possible_duplicate`;
+  jsonb_array_length(m.attempts) AS attempts, m.possible_duplicate, m.status, m.reference, m.metadata, m.config_id, m.external_id, m.parts,
+  m.version`;
 
 // SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours. Only a holder that is in `workers` can
 // claim, and its row stays while the claim is being made: so each claim has a holder whose death is noticed.
@@ -212,5 +220,18 @@ function claimedMessage(row: ClaimRow): ClaimedMessage {
           }
         : null,
     possibleDuplicate: row.possible_duplicate,
+    state: {
+      id: row.id,
+      client_id: row.client_id,
+      channel: row.channel,
+      status: row.status,
+      recipient: row.recipient,
+      reference: row.reference,
+      metadata: row.metadata,
+      config_id: row.config_id,
+      external_id: row.external_id,
+      parts: row.parts,
+      version: row.version,
+    },
   };
 }

@@ -55,7 +55,7 @@ export class MessageActions {
         reference: string | null;
         metadata: Record<string, string> | null;
       }>(
-        `UPDATE messages SET status = 'canceled', updated_at = now()
+        `UPDATE messages SET status = 'canceled', version = version + 1, updated_at = now()
          WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0) RETURNING channel, recipient, reference, metadata`,
         [clientId, id, at],
       );

@@ -89,6 +89,19 @@ describe('MessageWriter', () => {
     channel: 'sms',
     recipient: '+393331234567',
     priority: 1,
+    state: {
+      id,
+      client_id: TENANT,
+      channel: 'sms',
+      status: 'queued',
+      recipient: '+393331234567',
+      reference: null,
+      metadata: null,
+      config_id: null,
+      external_id: null,
+      parts: null,
+      version: 0,
+    },
   });
 
   async function read(id: string) {

@@ -6,16 +6,7 @@ import { messageIdTime } from '../../kernel/ids';
 import { Database, type Transaction, isDatabaseUnavailable } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { EventSignal } from '../../platform/events/event-store';
-import {
-  applyOutcome,
-  applyReport,
-  attemptOf,
-  draftOf,
-  isChanged,
-  stateAfter,
-  type Draft,
-  type MessageState,
-} from './message-draft';
+import { applyOutcome, applyReport, attemptOf, draftOf, isChanged, stateAfter, type Draft } from './message-draft';
 import { MessageSignal } from './message-signal';
 import {
   HELD,
@@ -26,7 +17,7 @@ import {
   requeueParameters,
   writeParameters,
 } from './message-statements';
-import type { DispatchOutcome, ReportedStatus } from './message.types';
+import type { DispatchOutcome, MessageState, ReportedStatus } from './message.types';
 
 /** A change to one message: what a worker learnt, or what a provider reported. */
 export type MessageChange = { kind: 'dispatch'; outcome: DispatchOutcome } | { kind: 'report'; report: ReportedStatus };
@@ -84,6 +75,11 @@ export class MessageWriter {
   /** Resolves when nothing waits to be written. */
   drain(): Promise<void> {
     return this.commits.drain();
+  }
+
+  /** What this writer remembers of a message; it may have been changed elsewhere since. */
+  peek(messageId: string): MessageState | undefined {
+    return this.states.get(messageId);
   }
 
   /** Works out changes that need no lock, from states that may be old. Write them with `WRITE_CTES`, then call {@link settle}. */
@@ -203,7 +199,9 @@ export class MessageWriter {
     for (const change of changes) {
       const id = idOf(change);
       if (states.has(id)) continue;
-      const state = this.states.get(id) ?? (change.kind === 'dispatch' ? change.outcome.message.state : undefined);
+      const kept = this.states.get(id);
+      const claimed = change.kind === 'dispatch' ? change.outcome.message.state : undefined;
+      const state = kept && claimed ? (kept.version > claimed.version ? kept : claimed) : (kept ?? claimed);
       if (state) states.set(id, state);
       else missing.add(id);
     }

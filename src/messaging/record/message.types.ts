@@ -19,6 +19,22 @@ export interface AttemptRecord {
   external_id?: string;
 }
 
+/** What of a stored message decides how a change applies to it. */
+export interface MessageState {
+  id: string;
+  client_id: string;
+  channel: string;
+  status: MessageStatus;
+  recipient: string;
+  reference: string | null;
+  metadata: Record<string, string> | null;
+  config_id: string | null;
+  external_id: string | null;
+  parts: Record<string, MessageStatus> | null;
+  /** Grows with each write: who writes names the one that it has seen. */
+  version: number;
+}
+
 /** A message as the dispatcher claims it. */
 export interface ClaimedMessage {
   id: string;
@@ -40,6 +56,8 @@ export interface ClaimedMessage {
   /** An attempt whose fate is open. */
   unknown: { since: number; configId: string; reconcileUntil: number } | null;
   possibleDuplicate: boolean;
+  /** What the claim read of it. */
+  state: MessageState;
 }
 
 export interface Requeue {
@@ -53,7 +71,7 @@ export interface Requeue {
 
 /** What a worker learnt about a message that it had claimed. */
 export interface DispatchOutcome {
-  message: Pick<ClaimedMessage, 'id' | 'createdAt' | 'clientId' | 'channel' | 'recipient' | 'priority'>;
+  message: Pick<ClaimedMessage, 'id' | 'createdAt' | 'clientId' | 'channel' | 'recipient' | 'priority' | 'state'>;
   attempt?: AttemptRecord;
   possibleDuplicate?: boolean;
   next:

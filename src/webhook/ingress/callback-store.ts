@@ -4,6 +4,7 @@ import { newId } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import type { NormalizedEvent, StatusEvent } from '../../gateway/contracts/callback';
 import { MessageWriter, type AppliedChanges, type MessageChange } from '../../messaging/record/message-writer';
+import { WRITE_CTES, WRITE_PARAMETERS, writeParameters } from '../../messaging/record/message-statements';
 import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
 import { byteaArray, plainArray, textArray } from '../../platform/database/pg-array';
 
@@ -46,15 +47,41 @@ const TAKE_KEYS = statement(
    GROUP BY i.config_id, i.event_id`,
 );
 
-const INSERT = statement(
-  'provider_events.insert',
-  `INSERT INTO provider_events (id, created_at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized, request,
-                                raw_body, retry_until)
+const FIND_MESSAGES = statement(
+  'provider_events.find_messages',
+  `SELECT i.n::int, x.message_id FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(config_id, external_id, n)
+   JOIN external_ids x ON x.config_id = i.config_id AND x.external_id = i.external_id`,
+);
+
+/** The rows of `provider_events`, from parameters that begin at a number. */
+const rawRows = (first: number) => {
+  const types = 'text float8 text text text text text text text text jsonb jsonb bytea bool'.split(' ');
+  return `unnest(${types.map((type, index) => `$${first + index}::${type}[]`).join(', ')})
+     AS i(id, at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized, request, raw_body, retry)`;
+};
+
+const INSERT_RAW = `INSERT INTO provider_events (id, created_at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized,
+                                request, raw_body, retry_until)
    SELECT i.id, to_timestamp(i.at / 1000.0), i.client_id, i.provider, i.kind, i.config_id, i.event_id, i.external_id, i.message_id, i.state,
-          i.normalized, i.request, i.raw_body, CASE WHEN i.retry THEN now() + interval '${RETRY_MINUTES} minutes' END
-   FROM unnest($1::text[], $2::float8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::jsonb[],
-               $12::jsonb[], $13::bytea[], $14::bool[])
-     AS i(id, at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized, request, raw_body, retry)`,
+          i.normalized, i.request, i.raw_body, CASE WHEN i.retry THEN now() + interval '${RETRY_MINUTES} minutes' END`;
+
+const INSERT = statement('provider_events.insert', `${INSERT_RAW} FROM ${rawRows(1)}`);
+
+// Everything in one statement: the messages that change, the keys and the raw rows. An event whose message was changed by somebody else in the
+// meantime is left out whole, and goes the longer way.
+const STORE = statement(
+  'provider_events.store',
+  `WITH ${WRITE_CTES}, raw AS MATERIALIZED (
+     SELECT * FROM ${rawRows(WRITE_PARAMETERS + 1)}
+   ), fresh AS (
+     INSERT INTO provider_event_keys (config_id, event_id, created_at)
+     SELECT r.config_id, r.event_id, now() FROM raw r
+     WHERE r.message_id IS NULL OR r.message_id NOT IN (SELECT id FROM input) OR r.message_id IN (SELECT id FROM changed)
+     ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING config_id, event_id
+   ), kept AS (
+     ${INSERT_RAW} FROM raw i WHERE EXISTS (SELECT 1 FROM fresh f WHERE f.config_id = i.config_id AND f.event_id = i.event_id)
+   )
+   SELECT id FROM changed`,
 );
 
 /**
@@ -126,8 +153,7 @@ export class CallbackStore {
 
   private async flush(events: ReceivedEvent[]): Promise<Array<void | Error>> {
     try {
-      const applied = await this.database.flush((tx) => this.storeIn(tx, events));
-      if (applied) this.writer.announce(applied.drafts);
+      await this.storeAll(distinct(events));
       return events.map(() => undefined);
     } catch (error) {
       if (isDatabaseUnavailable(error))
@@ -139,6 +165,50 @@ export class CallbackStore {
     }
   }
 
+  private async storeAll(events: readonly ReceivedEvent[]): Promise<void> {
+    const items: StoredItem[] = events.map((received) => ({
+      received,
+      messageId: received.event?.messageId ?? null,
+      known: false,
+    }));
+    await this.findMessages(items.filter((item) => !this.isConfirmed(item)));
+    const reports = items.filter((item) => item.messageId !== null && isReport(item.received.event));
+    const { known, drafts } = await this.writer.prepare(reports.map(changeOf));
+    reports.forEach((item, index) => (item.known = known[index]!));
+    const written = await this.database.query<{ id: string }>(STORE, [
+      ...writeParameters(drafts),
+      ...rawParameters(items),
+    ]);
+    const stale = this.writer.settle(drafts, new Set(written.map((row) => row.id)));
+    if (stale.size === 0) return;
+    const rest = items
+      .filter((item) => item.messageId !== null && stale.has(item.messageId))
+      .map((item) => item.received);
+    const applied = await this.database.flush((tx) => this.storeIn(tx, rest));
+    if (applied) this.writer.announce(applied.drafts);
+  }
+
+  /**
+   * Our own id in the callback is only a hint: what the provider's id is mapped to goes before it, and the writer takes it only for a message of
+   * the config's own tenant. No look-up is needed when the message is known to have that very id.
+   */
+  private isConfirmed({ received, messageId }: StoredItem): boolean {
+    const externalId = received.event?.externalId;
+    if (externalId === undefined) return true;
+    const state = messageId === null ? undefined : this.writer.peek(messageId);
+    if (!state || state.client_id !== received.clientId || state.config_id !== received.configId) return false;
+    return state.external_id === externalId || (state.parts !== null && externalId in state.parts);
+  }
+
+  private async findMessages(items: StoredItem[]): Promise<void> {
+    if (items.length === 0) return;
+    const rows = await this.database.query<{ n: number; message_id: string }>(FIND_MESSAGES, [
+      textArray(items.map(({ received }) => received.configId)),
+      textArray(items.map(({ received }) => received.event?.externalId)),
+    ]);
+    for (const row of rows) items[row.n - 1]!.messageId = row.message_id;
+  }
+
   private async storeIn(tx: Transaction, events: readonly ReceivedEvent[]): Promise<AppliedChanges | undefined> {
     const fresh = await tx.query<{ n: number; message_id: string | null }>(TAKE_KEYS, [
       textArray(events.map((event) => event.configId)),
@@ -146,47 +216,55 @@ export class CallbackStore {
       textArray(events.map((event) => event.event?.externalId)),
     ]);
     if (fresh.length === 0) return undefined;
-    const items = fresh
+    const items: StoredItem[] = fresh
       .sort((a, b) => a.n - b.n)
       .map((row) => {
         const received = events[row.n - 1]!;
-        // Our own id in the callback is only a hint: the writer takes it for a message of the config's own tenant.
         return { received, messageId: row.message_id ?? received.event?.messageId ?? null, known: false };
       });
     const reports = items.filter((item) => item.messageId !== null && isReport(item.received.event));
-    const applied = await this.writer.applyIn(
-      tx,
-      reports.map(({ received, messageId }) =>
-        reportChange(
-          received.event as StatusEvent,
-          messageId!,
-          received.clientId,
-          received.configId,
-          received.provider,
-          received.receivedAt,
-        ),
-      ),
-    );
+    const applied = await this.writer.applyIn(tx, reports.map(changeOf));
     reports.forEach((item, index) => (item.known = applied.results[index]!));
-    const states = items.map(({ received, known }) => stateOf(received.event, known));
-    await tx.execute(INSERT, [
-      textArray(items.map(() => newId('providerEvent'))),
-      plainArray(items.map(({ received }) => received.receivedAt)),
-      textArray(items.map(({ received }) => received.clientId)),
-      textArray(items.map(({ received }) => received.provider)),
-      textArray(items.map(({ received }) => received.kind)),
-      textArray(items.map(({ received }) => received.configId)),
-      textArray(items.map(({ received }) => received.eventId)),
-      textArray(items.map(({ received }) => received.event?.externalId)),
-      textArray(items.map(({ messageId, known }) => (known ? messageId : null))),
-      textArray(states),
-      textArray(items.map(({ received }) => (received.event ? JSON.stringify(received.event) : null))),
-      textArray(items.map(({ received }) => JSON.stringify(received.request))),
-      byteaArray(items.map(({ received }) => received.rawBody)),
-      plainArray(items.map(({ received }, index) => states[index] === 'unmatched' && isReport(received.event))),
-    ]);
+    await tx.execute(INSERT, rawParameters(items));
     return applied;
   }
+}
+
+interface StoredItem {
+  received: ReceivedEvent;
+  messageId: string | null;
+  /** The message is there and is the tenant's. */
+  known: boolean;
+}
+
+/** One of several equal events in a batch. */
+function distinct(events: readonly ReceivedEvent[]): ReceivedEvent[] {
+  return [...new Map(events.map((event) => [`${event.configId}\n${event.eventId}`, event])).values()];
+}
+
+function changeOf({ received, messageId }: StoredItem): MessageChange {
+  const { event, clientId, configId, provider, receivedAt } = received;
+  return reportChange(event as StatusEvent, messageId!, clientId, configId, provider, receivedAt);
+}
+
+function rawParameters(items: readonly StoredItem[]): unknown[] {
+  const states = items.map(({ received, known }) => stateOf(received.event, known));
+  return [
+    textArray(items.map(() => newId('providerEvent'))),
+    plainArray(items.map(({ received }) => received.receivedAt)),
+    textArray(items.map(({ received }) => received.clientId)),
+    textArray(items.map(({ received }) => received.provider)),
+    textArray(items.map(({ received }) => received.kind)),
+    textArray(items.map(({ received }) => received.configId)),
+    textArray(items.map(({ received }) => received.eventId)),
+    textArray(items.map(({ received }) => received.event?.externalId)),
+    textArray(items.map(({ messageId, known }) => (known ? messageId : null))),
+    textArray(states),
+    textArray(items.map(({ received }) => (received.event ? JSON.stringify(received.event) : null))),
+    textArray(items.map(({ received }) => JSON.stringify(received.request))),
+    byteaArray(items.map(({ received }) => received.rawBody)),
+    plainArray(items.map(({ received }, index) => states[index] === 'unmatched' && isReport(received.event))),
+  ];
 }
 
 /** A status that the provider's table knows. */

@@ -1,0 +1,190 @@
+import type { MessageStatus } from '../../kernel/channel';
+import type { EventType } from '../../platform/events/event-store';
+import { advances, isFinal, statusOfParts } from './message-state';
+import type { AttemptRecord, DispatchOutcome, MessageState, ReportedStatus, Requeue } from './message.types';
+
+/** Why a message did not arrive. */
+interface Failure {
+  code: string;
+  message: string;
+  /** The provider's own code. */
+  providerCode?: string;
+}
+
+/** A message in memory while changes are applied to it. */
+export interface Draft {
+  row: MessageState;
+  status: MessageStatus;
+  gateway: string | null;
+  configId: string | null;
+  externalId: string | null;
+  externalIds: string[];
+  parts: Record<string, MessageStatus> | null;
+  attempts: AttemptRecord[];
+  cost: { amount: string; currency: string } | null;
+  segments: number | null;
+  error: Failure | null;
+  clearError: boolean;
+  possibleDuplicate: boolean;
+  requeue: Requeue | null;
+  leaveQueue: boolean;
+  events: Array<{ type: EventType; occurredAt: number; data: object; gateway: string | null }>;
+}
+
+export function draftOf(row: MessageState): Draft {
+  return {
+    row,
+    status: row.status,
+    gateway: null,
+    configId: null,
+    externalId: null,
+    externalIds: [],
+    parts: null,
+    attempts: [],
+    cost: null,
+    segments: null,
+    error: null,
+    clearError: false,
+    possibleDuplicate: false,
+    requeue: null,
+    leaveQueue: false,
+    events: [],
+  };
+}
+
+export function attemptOf(outcome: DispatchOutcome): AttemptRecord[] {
+  return outcome.attempt ? [outcome.attempt] : [];
+}
+
+export function applyOutcome(draft: Draft, outcome: DispatchOutcome, now: number): void {
+  draft.attempts.push(...attemptOf(outcome));
+  if (outcome.possibleDuplicate) draft.possibleDuplicate = true;
+  const { next } = outcome;
+  if (next.type === 'requeue') {
+    // A report that came meanwhile has settled the message; then there is nothing to wait for.
+    if (isOpen(draft.status)) draft.requeue = next.requeue;
+    else draft.leaveQueue = true;
+    return;
+  }
+  draft.leaveQueue = true;
+  if (next.type === 'final') {
+    const providerCode = outcome.attempt?.error_code;
+    setStatus(draft, next.status, now, { error: { code: next.errorCode, message: next.errorMessage, providerCode } });
+    return;
+  }
+  draft.gateway = next.gateway;
+  draft.configId = next.configId;
+  draft.externalId = next.externalId;
+  draft.externalIds = next.externalIds ?? [next.externalId];
+  if (draft.externalIds.length > 1) {
+    const early = draft.row.parts ?? {};
+    draft.parts = Object.fromEntries(draft.externalIds.map((id) => [id, early[id] ?? ('sent' as MessageStatus)]));
+  }
+  if (next.cost) draft.cost = next.cost;
+  if (next.segments !== undefined) draft.segments = next.segments;
+  setStatus(draft, next.status, now, { gateway: next.gateway, externalId: next.externalId });
+}
+
+export function applyReport(draft: Draft, report: ReportedStatus): void {
+  const configId = draft.configId ?? draft.row.config_id;
+  const failure = report.status === 'undelivered' || report.status === 'failed';
+  // After a failover the message is with another gateway: what became of the first try matters only when it was delivered after all.
+  if (failure && configId !== null && configId !== report.configId) return;
+  let status = report.status;
+  const parts = draft.parts ?? draft.row.parts;
+  if (parts && report.externalId !== undefined && report.externalId in parts && configId === report.configId) {
+    const before = parts[report.externalId]!;
+    draft.parts = { ...parts, [report.externalId]: advances(before, status) ? status : before };
+    status = statusOfParts(draft.parts);
+  }
+  if (report.cost) draft.cost = report.cost;
+  if (report.segments !== undefined) draft.segments = report.segments;
+  if (configId === null) {
+    // The report overtook the provider's answer, or settles an attempt whose fate was open.
+    draft.gateway = report.gateway;
+    draft.configId = report.configId;
+    if (report.externalId !== undefined) {
+      draft.externalId = report.externalId;
+      draft.externalIds = [report.externalId];
+    }
+  }
+  if (!advances(draft.status, status)) return;
+  draft.leaveQueue = true;
+  setStatus(draft, status, report.occurredAt, {
+    gateway: report.gateway,
+    externalId: report.externalId,
+    error: failure
+      ? {
+          code: report.error?.code ?? report.status,
+          message: report.error?.message ?? `The provider reports ${report.status}.`,
+          providerCode: report.error?.providerCode,
+        }
+      : undefined,
+  });
+}
+
+/** Moves a draft forward and notes the event; does nothing when that would be a step back. */
+function setStatus(
+  draft: Draft,
+  status: MessageStatus,
+  at: number,
+  detail: { gateway?: string; externalId?: string; error?: Failure },
+): void {
+  if (!advances(draft.status, status)) return;
+  draft.status = status;
+  draft.clearError = detail.error === undefined && (status === 'delivered' || status === 'read');
+  if (detail.error) draft.error = detail.error;
+  const { row } = draft;
+  const gateway = detail.gateway ?? draft.gateway;
+  draft.events.push({
+    type: `message.${status}` as EventType,
+    occurredAt: at,
+    gateway,
+    data: {
+      message_id: row.id,
+      client_id: row.client_id,
+      channel: row.channel,
+      status,
+      to: row.recipient,
+      ...(gateway ? { gateway } : {}),
+      ...((detail.externalId ?? draft.externalId ?? row.external_id)
+        ? { external_id: detail.externalId ?? draft.externalId ?? row.external_id }
+        : {}),
+      ...(row.reference ? { reference: row.reference } : {}),
+      ...(row.metadata ? { metadata: row.metadata } : {}),
+      ...(detail.error ? { error_code: detail.error.code, error_message: detail.error.message } : {}),
+      ...(detail.error?.providerCode !== undefined ? { provider_code: detail.error.providerCode } : {}),
+      occurred_at: new Date(at).toISOString(),
+    },
+  });
+}
+
+function isOpen(status: MessageStatus): boolean {
+  return !isFinal(status) && status !== 'sent';
+}
+
+/** Whether there is anything to write. A repeated report leaves nothing. */
+export function isChanged(draft: Draft): boolean {
+  return (
+    draft.status !== draft.row.status ||
+    draft.attempts.length > 0 ||
+    draft.parts !== null ||
+    draft.cost !== null ||
+    draft.segments !== null ||
+    draft.externalId !== null ||
+    draft.possibleDuplicate ||
+    draft.leaveQueue
+  );
+}
+
+/** The message as it is once the draft is written. */
+export function stateAfter(draft: Draft): MessageState {
+  return {
+    ...draft.row,
+    status: draft.status,
+    config_id: draft.configId ?? draft.row.config_id,
+    external_id: draft.externalId ?? draft.row.external_id,
+    parts: draft.parts ?? draft.row.parts,
+    version: draft.row.version + 1,
+  };
+}

@@ -1,0 +1,136 @@
+import { messageIdTime, newId } from '../../kernel/ids';
+import { statement } from '../../platform/database/database';
+import { plainArray, textArray } from '../../platform/database/pg-array';
+import type { Draft } from './message-draft';
+
+const STATE =
+  'm.id, m.client_id, m.channel, m.status, m.recipient, m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.version';
+const BY_ID = `FROM unnest($1::text[], $2::float8[]) AS i(id, at) JOIN messages m ON m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)`;
+
+export const READ_STATES = statement('messages.read_states', `SELECT ${STATE} ${BY_ID}`);
+
+// NO KEY UPDATE: the ids never change. Ordered, so that two processes that lock the same messages cannot wait for each other.
+export const LOCK_STATES = statement(
+  'messages.lock_states',
+  `SELECT ${STATE} ${BY_ID} ORDER BY m.id FOR NO KEY UPDATE OF m`,
+);
+
+/** Number of parameters of {@link WRITE_CTES}. */
+export const WRITE_PARAMETERS = 27;
+
+/**
+ * Writes drafts: a message whose version is still the one that was seen changes together with its queue row, its provider ids and its events; any
+ * other is left alone with all that belongs to it. `changed` holds the ids of those that were written.
+ */
+export const WRITE_CTES = `
+   input AS MATERIALIZED (
+     SELECT * FROM unnest($1::text[], $2::float8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::text[], $10::text[],
+                          $11::int[], $12::text[], $13::text[], $14::bool[], $15::bool[], $16::bool[], $17::int[])
+       AS i(id, at, status, gateway, config_id, external_id, parts, attempts, cost_amount, cost_currency, segments, error_code, error_message,
+            clear_error, possible_duplicate, leave_queue, version)
+   ), changed AS (
+     UPDATE messages m SET
+       version = m.version + 1,
+       status = i.status,
+       gateway = coalesce(i.gateway, m.gateway),
+       config_id = coalesce(i.config_id, m.config_id),
+       external_id = coalesce(i.external_id, m.external_id),
+       parts = coalesce(i.parts::jsonb, m.parts),
+       -- An outcome comes twice when the answer to its commit was lost.
+       attempts = CASE WHEN i.attempts IS NULL OR m.attempts @> i.attempts THEN m.attempts ELSE m.attempts || i.attempts END,
+       cost_amount = coalesce(i.cost_amount::numeric, m.cost_amount),
+       cost_currency = coalesce(i.cost_currency, m.cost_currency),
+       segments = coalesce(i.segments, m.segments),
+       error_code = CASE WHEN i.clear_error THEN NULL ELSE coalesce(i.error_code, m.error_code) END,
+       error_message = CASE WHEN i.clear_error THEN NULL ELSE coalesce(i.error_message, m.error_message) END,
+       possible_duplicate = m.possible_duplicate OR i.possible_duplicate,
+       updated_at = now()
+     FROM input i WHERE m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0) AND m.version = i.version
+     RETURNING m.id
+   ), mapped AS (
+     INSERT INTO external_ids (config_id, external_id, message_id)
+     SELECT x.config_id, x.external_id, x.message_id FROM unnest($18::text[], $19::text[], $20::text[]) AS x(config_id, external_id, message_id)
+     WHERE x.message_id IN (SELECT id FROM changed) ON CONFLICT DO NOTHING
+   ), told AS (
+     INSERT INTO events (id, created_at, client_id, type, message_id, occurred_at, gateway, data)
+     SELECT e.id, now(), e.client_id, e.type, e.message_id, to_timestamp(e.at / 1000.0), e.gateway, e.data
+     FROM unnest($21::text[], $22::text[], $23::text[], $24::text[], $25::float8[], $26::text[], $27::jsonb[])
+       WITH ORDINALITY AS e(id, client_id, type, message_id, at, gateway, data, n)
+     WHERE e.message_id IN (SELECT id FROM changed) ORDER BY e.n
+   ), done AS (
+     DELETE FROM message_queue q USING input i WHERE i.leave_queue AND q.message_id = i.id AND i.id IN (SELECT id FROM changed)
+   )`;
+
+export const WRITE = statement('messages.write', `WITH ${WRITE_CTES} SELECT id FROM changed`);
+
+// Only what this worker still holds: a claim that was taken back in the meantime belongs to who took it.
+export const REQUEUE = statement(
+  'message_queue.requeue',
+  `UPDATE message_queue q SET
+     claimed_by = NULL, claimed_at = NULL, lane = i.lane, due_at = to_timestamp(i.due / 1000.0), waiting_on = i.waiting_on, rounds = i.rounds,
+     tried = ARRAY(SELECT jsonb_array_elements_text(i.tried)), unknown_since = to_timestamp(i.unknown_since / 1000.0), unknown_config = i.unknown_config,
+     reconcile_until = to_timestamp(i.reconcile_until / 1000.0)
+   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::text[], $6::int[], $7::jsonb[], $8::float8[], $9::text[], $10::float8[])
+     AS i(id, holder, lane, due, waiting_on, rounds, tried, unknown_since, unknown_config, reconcile_until)
+   WHERE q.message_id = i.id AND q.claimed_by = i.holder
+   RETURNING q.message_id`,
+);
+
+export const HELD = statement(
+  'message_queue.held',
+  'SELECT message_id FROM message_queue WHERE message_id = ANY($1::text[]) AND claimed_by = $2 FOR UPDATE',
+);
+
+export function writeParameters(drafts: readonly Draft[]): unknown[] {
+  const ids = drafts.flatMap((draft) =>
+    draft.externalIds.map(
+      (externalId) => [draft.configId ?? draft.row.config_id ?? '', externalId, draft.row.id] as const,
+    ),
+  );
+  const events = drafts.flatMap((draft) => draft.events.map((event) => ({ event, row: draft.row })));
+  return [
+    textArray(drafts.map((draft) => draft.row.id)),
+    plainArray(drafts.map((draft) => messageIdTime(draft.row.id))),
+    textArray(drafts.map((draft) => draft.status)),
+    textArray(drafts.map((draft) => draft.gateway)),
+    textArray(drafts.map((draft) => draft.configId)),
+    textArray(drafts.map((draft) => draft.externalId)),
+    textArray(drafts.map((draft) => (draft.parts ? JSON.stringify(draft.parts) : null))),
+    textArray(drafts.map((draft) => (draft.attempts.length > 0 ? JSON.stringify(draft.attempts) : null))),
+    textArray(drafts.map((draft) => draft.cost?.amount)),
+    textArray(drafts.map((draft) => draft.cost?.currency)),
+    plainArray(drafts.map((draft) => draft.segments)),
+    textArray(drafts.map((draft) => draft.error?.code)),
+    textArray(drafts.map((draft) => draft.error?.message)),
+    plainArray(drafts.map((draft) => draft.clearError)),
+    plainArray(drafts.map((draft) => draft.possibleDuplicate)),
+    plainArray(drafts.map((draft) => draft.leaveQueue)),
+    plainArray(drafts.map((draft) => draft.row.version)),
+    textArray(ids.map(([configId]) => configId)),
+    textArray(ids.map(([, externalId]) => externalId)),
+    textArray(ids.map(([, , messageId]) => messageId)),
+    textArray(events.map(() => newId('event'))),
+    textArray(events.map(({ row }) => row.client_id)),
+    textArray(events.map(({ event }) => event.type)),
+    textArray(events.map(({ row }) => row.id)),
+    plainArray(events.map(({ event }) => event.occurredAt)),
+    textArray(events.map(({ event }) => event.gateway)),
+    textArray(events.map(({ event }) => JSON.stringify(event.data))),
+  ];
+}
+
+export function requeueParameters(drafts: readonly Draft[], holder: string): unknown[] {
+  const requeues = drafts.map((draft) => draft.requeue!);
+  return [
+    textArray(drafts.map((draft) => draft.row.id)),
+    textArray(drafts.map(() => holder)),
+    textArray(requeues.map((requeue) => requeue.lane)),
+    plainArray(requeues.map((requeue) => requeue.dueAt)),
+    textArray(requeues.map((requeue) => requeue.waitingOn)),
+    plainArray(requeues.map((requeue) => requeue.rounds)),
+    textArray(requeues.map((requeue) => JSON.stringify(requeue.tried))),
+    plainArray(requeues.map((requeue) => requeue.unknown?.since)),
+    textArray(requeues.map((requeue) => requeue.unknown?.configId)),
+    plainArray(requeues.map((requeue) => requeue.unknown?.reconcileUntil)),
+  ];
+}
