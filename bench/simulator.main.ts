@@ -10,7 +10,7 @@ export interface SimulatorStats {
 }
 
 const standIns = new Map(SMS_PROVIDERS.map((definition) => [definition.key, definition.simulator]));
-const started = Simulator.start({ standIn: (provider) => standIns.get(provider), callbackConcurrency: 64 });
+const started = Simulator.start({ standIn: (provider) => standIns.get(provider), callbackConcurrency: 256 });
 
 serveParent<{ type: 'stats' }>(
   async () => {
