@@ -178,7 +178,7 @@ describe('what a failed attempt leads to', () => {
     expect(attempts(message)).toEqual(['twilio config', 'vonage accepted']);
     expect(message).toMatchObject({ status: 'sent', gateway: 'vonage', possible_duplicate: false });
     const config = (await alone.api.get(path)).body.data;
-    expect(config).toMatchObject({ status: 'error', last_error: { code: 'bad_credentials' } });
+    expect(config).toMatchObject({ status: 'error', last_error: { code: 'bad_credentials', provider_code: '20003' } });
     expect(await alone.events('config.error')).toEqual([
       expect.objectContaining({ data: expect.objectContaining({ config_id: alone.twilio.id }) }),
     ]);

@@ -174,7 +174,7 @@ export class AttemptRunner {
       await this.lifecycle.markError(candidate.configId, candidate.config.version, {
         code: error.code,
         message: clean(error.providerText ?? error.message),
-        ...(error.providerCode === undefined ? {} : { provider_code: clean(error.providerCode) }),
+        ...(error.providerCode === undefined ? {} : { providerCode: clean(error.providerCode) }),
       });
     } catch (failure) {
       this.logger.warn({ err: failure, configId: candidate.configId }, 'config not put into error');
