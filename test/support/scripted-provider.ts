@@ -36,6 +36,8 @@ export function answers(status: number, body: unknown = {}, headers: Record<stri
  */
 export abstract class ScriptedProvider {
   readonly calls: ProviderCall[] = [];
+  /** For numbers that nothing was set for. */
+  fallback: Behaviour = accepted;
   private readonly behaviours = new Map<string, Behaviour[]>();
   private readonly server = createServer((request, response) => {
     const parts: Buffer[] = [];
@@ -79,7 +81,7 @@ export abstract class ScriptedProvider {
 
   protected next(to: string): Behaviour {
     const list = this.behaviours.get(to);
-    if (!list || list.length === 0) return accepted;
+    if (!list || list.length === 0) return this.fallback;
     return list.length > 1 ? list.shift()! : list[0]!;
   }
 
