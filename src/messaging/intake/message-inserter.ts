@@ -62,7 +62,7 @@ const INSERT = statement(
        WHERE k.expires_at <= now()
      RETURNING message_id
    ), fresh AS MATERIALIZED (
-     SELECT *, to_timestamp(at / 1000.0) AS created_at FROM input i WHERE key IS NULL OR EXISTS (SELECT 1 FROM keys WHERE keys.message_id = i.id)
+     SELECT *, to_timestamp(at / 1000.0) AS created_at FROM input i WHERE key IS NULL OR id IN (SELECT message_id FROM keys)
    ), stored AS (
      INSERT INTO messages (id, created_at, client_id, channel, status, recipient, sender, content, priority, provider, reference, tags, metadata,
                            encoding, segments, send_at, expires_at, gateway, updated_at)

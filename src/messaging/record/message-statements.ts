@@ -21,6 +21,9 @@ export const WRITE_PARAMETERS = 27;
 /**
  * Writes drafts: a message whose version is still the one that was seen changes together with its queue row, its provider ids and its events; any
  * other is left alone with all that belongs to it. `changed` holds the ids of those that were written.
+ *
+ * `(… IN (SELECT …)) IS TRUE`: under a test the planner leaves the look-up a hashed one; as a join it would compare each row with each, since the
+ * message path allows no hash joins.
  */
 export const WRITE_CTES = `
    input AS MATERIALIZED (
@@ -50,15 +53,15 @@ export const WRITE_CTES = `
    ), mapped AS (
      INSERT INTO external_ids (config_id, external_id, message_id)
      SELECT x.config_id, x.external_id, x.message_id FROM unnest($18::text[], $19::text[], $20::text[]) AS x(config_id, external_id, message_id)
-     WHERE x.message_id IN (SELECT id FROM changed) ON CONFLICT DO NOTHING
+     WHERE (x.message_id IN (SELECT id FROM changed)) IS TRUE ON CONFLICT DO NOTHING
    ), told AS (
      INSERT INTO events (id, created_at, client_id, type, message_id, occurred_at, gateway, data)
      SELECT e.id, now(), e.client_id, e.type, e.message_id, to_timestamp(e.at / 1000.0), e.gateway, e.data
      FROM unnest($21::text[], $22::text[], $23::text[], $24::text[], $25::float8[], $26::text[], $27::jsonb[])
        WITH ORDINALITY AS e(id, client_id, type, message_id, at, gateway, data, n)
-     WHERE e.message_id IN (SELECT id FROM changed) ORDER BY e.n
+     WHERE (e.message_id IN (SELECT id FROM changed)) IS TRUE ORDER BY e.n
    ), done AS (
-     DELETE FROM message_queue q USING input i WHERE i.leave_queue AND q.message_id = i.id AND i.id IN (SELECT id FROM changed)
+     DELETE FROM message_queue q USING input i WHERE i.leave_queue AND q.message_id = i.id AND (i.id IN (SELECT id FROM changed)) IS TRUE
    )`;
 
 export const WRITE = statement('messages.write', `WITH ${WRITE_CTES} SELECT id FROM changed`);

@@ -79,7 +79,7 @@ const STORE = statement(
      WHERE r.message_id IS NULL OR r.message_id NOT IN (SELECT id FROM input) OR r.message_id IN (SELECT id FROM changed)
      ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING config_id, event_id
    ), kept AS (
-     ${INSERT_RAW} FROM raw i WHERE EXISTS (SELECT 1 FROM fresh f WHERE f.config_id = i.config_id AND f.event_id = i.event_id)
+     ${INSERT_RAW} FROM raw i WHERE ((i.config_id, i.event_id) IN (SELECT config_id, event_id FROM fresh)) IS TRUE
    )
    SELECT id FROM changed`,
 );
