@@ -190,8 +190,20 @@ export class MessageInserter {
     });
   }
 
+  /** Once a flush: a labelled counter costs as much as a tenth of a row. */
+  private count(messages: readonly NewMessage[]): void {
+    const counts = new Map<string, { message: NewMessage; count: number }>();
+    for (const message of messages) {
+      const key = `${message.channel}/${message.status}`;
+      const entry = counts.get(key);
+      if (entry) entry.count += 1;
+      else counts.set(key, { message, count: 1 });
+    }
+    for (const { message, count } of counts.values()) this.metrics.accepted(message.channel, message.status, count);
+  }
+
   private publish(messages: readonly NewMessage[]): void {
-    for (const message of messages) this.metrics.accepted(message.channel, message.status, 1);
+    this.count(messages);
     const groups = new Map<string, ReadyGroup>();
     for (const message of messages) {
       if (message.lane === null || message.sendAt !== null) continue;
