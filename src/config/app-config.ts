@@ -107,7 +107,11 @@ export const ENVIRONMENT = z.object({
     .describe(
       'Key ring `id:base64key[,id:base64key…]` of 32-byte keys; the first one seals. Unset with the embedded database: made once and kept.',
     ),
-  UNIMSG_PUBLIC_URL: httpUrl.optional().describe('Where providers reach this service. Default: the HTTP address.'),
+  UNIMSG_PUBLIC_URL: httpUrl
+    .optional()
+    .describe(
+      'Where providers reach this service. Default: the HTTP address. Must be set when UNIMSG_ROLE splits the work.',
+    ),
   UNIMSG_SIMULATOR: onOff
     .optional()
     .describe('Local stand-ins of every provider. Default: on with the embedded database, else off.'),
