@@ -143,7 +143,7 @@ describe('README.md', () => {
   test('the account of the three calls is in service and routed over', () => {
     const [config, routes] = answers[6]!;
     expect(config.data).toMatchObject({ status: 'active', display_name: 'Twilio' });
-    expect(routes.data.gateways.sms).toMatchObject({ primary: config.data.id, fallback: ['vonage'] });
+    expect(routes.data.gateways.sms).toMatchObject({ primary: config.data.id });
   });
 
   test('its table of recipients is the simulator’s', () => {
