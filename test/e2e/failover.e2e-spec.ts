@@ -169,6 +169,71 @@ describe('what a failed attempt leads to', () => {
     expect([service.twilio.sends(to).length, service.vonage.sends(to).length]).toEqual([1, 0]);
   });
 
+  it('does not take an equal message of a moment ago for the one of unknown fate', async () => {
+    const alone = await service.tenant({ sms: route({}) });
+    const to = freshNumber();
+    service.twilio.on(to, accepted, reset, accepted);
+    const first = await alone.until(await alone.send(to), done);
+    const second = await alone.until(await alone.send(to), done);
+    expect(first).toMatchObject({ gateway: 'twilio', possible_duplicate: false });
+    expect(attempts(second)).toEqual(['twilio unknown', 'vonage accepted']);
+    expect(second).toMatchObject({ gateway: 'vonage', possible_duplicate: true });
+    expect(second.external_id).not.toBe(first.external_id);
+  });
+
+  it('believes a delivery that is reported late, after a failover and after a hold', async () => {
+    for (const onAmbiguous of ['failover', 'hold']) {
+      const alone = await service.tenant({ sms: route({ reconcile_seconds: 0, on_ambiguous: onAmbiguous }) });
+      const to = freshNumber();
+      service.twilio.on(to, takeAndReset);
+      service.twilio.onTaken = (message) => void (message.listed = message.to !== to);
+      const id = await alone.send(to);
+      await alone.until(id, done);
+      const taken = service.twilio.taken(to)!;
+      const report = { url: taken.statusCallback, authToken: alone.twilio.authToken };
+      // A failure of the first try says nothing of the second one.
+      await twilioCallback({ ...report, fields: statusFields(taken, 'failed', { ErrorCode: '30007' }) });
+      const before = await alone.message(id);
+      expect([onAmbiguous, before.status]).toEqual([onAmbiguous, onAmbiguous === 'hold' ? 'failed' : 'sent']);
+      await twilioCallback({ ...report, fields: statusFields(taken, 'delivered') });
+      expect(await alone.message(id)).toMatchObject({ status: 'delivered', final: true, error_code: null });
+    }
+  });
+
+  it('cancels a message between its tries, and not one of unknown fate', async () => {
+    const alone = await service.tenant({ sms: route({ reconcile_seconds: 3 }) });
+    const to = freshNumber();
+    service.twilio.on(to, unavailable);
+    service.vonage.on(to, answers(503, {}));
+    const retried = await alone.send(to);
+    await alone.until(retried, (message) => message.waiting_on === 'retry');
+    assertStatus(await alone.api.post(`/v1/messages/${retried}/cancel`), 200);
+    const unknown = freshNumber();
+    service.twilio.on(unknown, error(500, 20500));
+    const open = await alone.send(unknown);
+    await alone.until(open, (message) => message.attempts.length === 1);
+    expect((await alone.api.post(`/v1/messages/${open}/cancel`)).status).toBe(409);
+    await alone.until(open, done);
+    expect(await alone.message(retried)).toMatchObject({ status: 'canceled', final: true });
+    expect(service.twilio.sends(to)).toHaveLength(1);
+  });
+
+  it('keeps a message whose gateway is paused until it is resumed, and follows new routes', async () => {
+    const alone = await service.tenant({ sms: { primary: 'twilio' } });
+    const path = `/communication/twilio/configs/${alone.twilio.id}`;
+    const later = new Date(Date.now() + 1000).toISOString();
+    const [one, two] = [freshNumber(), freshNumber()];
+    const resumed = await alone.send(one, { send_at: later });
+    assertStatus(await alone.api.post(`${path}/pause`), 200);
+    await alone.until(resumed, (message) => message.waiting_on === 'retry');
+    expect(service.twilio.sends(one)).toHaveLength(0);
+    assertStatus(await alone.api.post(`${path}/resume`), 200);
+    const rerouted = await alone.send(two, { send_at: new Date(Date.now() + 1000).toISOString() });
+    assertStatus(await alone.api.put('/v1/gateways', { gateways: { sms: { primary: 'vonage' } } }), 200);
+    expect(attempts(await alone.until(rerouted, done))).toEqual(['vonage accepted']);
+    expect(await alone.until(resumed, done, 10_000)).toMatchObject({ status: 'sent' });
+  });
+
   it('takes a config whose credentials fail out of service, tells of it, and takes it back when they work', async () => {
     const alone = await service.tenant({ sms: route({}) });
     service.twilio.refusedTokens.add(alone.twilio.authToken);

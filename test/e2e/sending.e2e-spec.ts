@@ -421,6 +421,44 @@ describe('GET /v1/messages', () => {
     expect(await ids(`created_from=${inSeconds(60)}`)).toEqual([]);
   });
 
+  it('refuses cursors that are forged or of another list', async () => {
+    for (let i = 0; i < 2; i++) await tenant.send(freshNumber(), { sandbox: false });
+    const { body } = await tenant.api.get('/v1/messages?limit=1');
+    const cursor = body.meta.next_cursor;
+    expect(typeof cursor).toBe('string');
+    for (const path of ['/v1/webhooks', '/v1/provider-events', '/v1/api-keys', '/communication/twilio/configs'])
+      expect([path, (await tenant.api.get(`${path}?cursor=${cursor}`)).status]).toEqual([path, 400]);
+    const forged = (text: string) => Buffer.from(text).toString('base64url');
+    for (const wrong of [
+      forged('{}'),
+      forged('["messages","x"]'),
+      forged('null'),
+      cursor.slice(0, -2),
+      `${cursor}A`,
+      'x'.repeat(2000),
+    ])
+      expect([wrong.slice(0, 20), (await tenant.api.get(`/v1/messages?cursor=${wrong}`)).status]).toEqual([
+        wrong.slice(0, 20),
+        400,
+      ]);
+    expect((await tenant.api.get(`/v1/events?after=${cursor}`)).status).toBe(400);
+  });
+
+  it('takes times with and without fractions, in any time zone', async () => {
+    const at = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3_600_000);
+    const local = new Date(at.getTime() + 2 * 3_600_000).toISOString().replace('Z', '+02:00');
+    for (const sendAt of [at.toISOString(), at.toISOString().replace(/\.\d+/, ''), local]) {
+      const id = await tenant.send(freshNumber(), { send_at: sendAt });
+      expect([sendAt, (await tenant.message(id)).send_at]).toEqual([sendAt, at.toISOString()]);
+    }
+    for (const query of [
+      `created_from=${encodeURIComponent(local)}`,
+      'created_to=2026-01-01',
+      'created_from=9999-12-31T23:59:59Z',
+    ])
+      expect([query, (await tenant.api.get(`/v1/messages?${query}`)).status]).toEqual([query, 200]);
+  });
+
   it.each([
     'limit=0',
     'limit=201',
