@@ -3,14 +3,15 @@ import { randomBytes } from 'node:crypto';
 import Bull from 'bull';
 import { queueContract } from '../../../test/contract/queue.contract';
 import { silentLogger } from '../../kernel/logger';
-import { BullQueue } from './bull.queue';
+import { type BullJob, BullQueue } from './bull.queue';
 import { bullOptions } from './queue.module';
 
 const redisUrl = process.env.UNIMSG_TEST_REDIS_URL!;
 
-async function open(name: string): Promise<{ bull: Bull.Queue<string[]>; queue: BullQueue<string[]> }> {
-  const bull = new Bull<string[]>(name, bullOptions(redisUrl));
-  await bull.isReady();
+async function open(name: string): Promise<{ bull: Bull.Queue<BullJob<string[]>>; queue: BullQueue<string[]> }> {
+  const bull = new Bull<BullJob<string[]>>(name, bullOptions(redisUrl));
+  // Bull's own `isReady` does not wait for the connection.
+  if (bull.client.status !== 'ready') await once(bull.client, 'ready');
   return { bull, queue: new BullQueue<string[]>(bull, silentLogger) };
 }
 
@@ -55,6 +56,15 @@ describe('BullQueue', () => {
     queue.publish(['after']);
     await second;
     expect(got).toEqual(['before', 'after']);
+    await queue.close();
+  });
+
+  it('passes over a job that is not there any more when its turn comes', async () => {
+    const { bull, queue } = await open(`test-${randomBytes(6).toString('hex')}`);
+    await bull.client.lpush(bull.toKey('wait'), 'gone');
+    const got = new Promise<unknown>((resolve) => queue.consume(resolve));
+    queue.publish(['kept']);
+    expect(await got).toEqual(['kept']);
     await queue.close();
   });
 

@@ -5,6 +5,11 @@ import type { JobQueue } from './job-queue';
 /** Payloads handed to Redis that it has not confirmed. */
 const MOST_UNANSWERED = 200;
 
+/** What a job of the queue holds. A job that Bull hands out and that is not there any more (see {@link BullQueue.consume}) has no payload. */
+export interface BullJob<Payload> {
+  payload?: Payload;
+}
+
 /** The driver for several processes and machines. One Bull job carries one payload. */
 export class BullQueue<Payload> implements JobQueue<Payload> {
   readonly driver = 'bull';
@@ -13,7 +18,7 @@ export class BullQueue<Payload> implements JobQueue<Payload> {
   private closed = false;
 
   constructor(
-    private readonly queue: Queue<Payload>,
+    private readonly queue: Queue<BullJob<Payload>>,
     private readonly logger: Logger,
   ) {
     // Without a listener a lost connection would end the process. ioredis reconnects by itself.
@@ -28,7 +33,7 @@ export class BullQueue<Payload> implements JobQueue<Payload> {
     }
     this.unanswered += 1;
     this.queue
-      .add(payload, { removeOnComplete: true, removeOnFail: true, attempts: 1 })
+      .add({ payload }, { removeOnComplete: true, removeOnFail: true, attempts: 1 })
       .catch((error: unknown) => {
         this.droppedPayloads += 1;
         this.logger.debug({ err: error }, 'hint not published');
@@ -39,8 +44,10 @@ export class BullQueue<Payload> implements JobQueue<Payload> {
   consume(handler: (payload: Payload) => void): void {
     // Bull's promise settles only when the queue closes.
     void this.queue.process(1, (job) => {
+      // A process that was frozen gets the id of a job that another one took over, did and deleted meanwhile.
+      if (job.data.payload === undefined) return Promise.resolve();
       try {
-        handler(job.data);
+        handler(job.data.payload);
       } catch (error) {
         this.logger.error({ err: error }, 'hint refused by its consumer');
       }

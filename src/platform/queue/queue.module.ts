@@ -2,7 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { BullModule, getQueueToken } from '@nestjs/bull';
 import type { Queue, QueueOptions } from 'bull';
 import { LOGGER, type Logger } from '../../kernel/logger';
-import { BullQueue } from './bull.queue';
+import { type BullJob, BullQueue } from './bull.queue';
 import { InProcessQueue } from './in-process.queue';
 import { DISPATCH_QUEUE, type ReadyGroup } from './job-queue';
 
@@ -54,7 +54,7 @@ export class QueueModule {
         {
           provide: DISPATCH_QUEUE,
           inject: [getQueueToken(DISPATCH), LOGGER],
-          useFactory: (queue: Queue<ReadyGroup[]>, logger: Logger) => new BullQueue(queue, logger),
+          useFactory: (queue: Queue<BullJob<ReadyGroup[]>>, logger: Logger) => new BullQueue(queue, logger),
         },
       ],
       exports: [DISPATCH_QUEUE],
