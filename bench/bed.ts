@@ -18,6 +18,7 @@ export interface Cpu {
   service: number;
   postgres: number;
   empty: number;
+  simulator: number;
 }
 
 /** What a row works on: started once for the run, stopped at its end whatever happens. */
@@ -163,6 +164,7 @@ export class Bed {
       service: cpuSeconds(service.pid),
       postgres: this.postgres.cpuSeconds(),
       empty: cpuSeconds(this.empty.pid),
+      simulator: cpuSeconds(this.simulator.pid),
     };
   }
 }

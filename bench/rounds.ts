@@ -30,6 +30,7 @@ export class Rounds {
         service: after.service - before.service,
         postgres: after.postgres - before.postgres,
         empty: after.empty - before.empty,
+        simulator: after.simulator - before.simulator,
       },
     });
   }
@@ -59,5 +60,5 @@ export class Rounds {
 
 export function cpuNote(rounds: Rounds, unit: string): string {
   const ms = (part: keyof Cpu) => rounds.cpuEach(part).toFixed(3);
-  return `CPU ms each ${unit}: service ${ms('service')}, PostgreSQL ${ms('postgres')}; empty endpoint ${ms('empty')} a request`;
+  return `CPU ms each ${unit}: service ${ms('service')}, PostgreSQL ${ms('postgres')}, simulator ${ms('simulator')}; empty endpoint ${ms('empty')} a request`;
 }

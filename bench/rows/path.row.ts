@@ -9,7 +9,7 @@ const REFERENCE = 'the same stack’s empty endpoint';
 const LOOK_MS = 250;
 /** Messages that are accepted and not finished while the highest speed is held: enough to keep every part busy. */
 const KEPT_WAITING = 1000;
-/** The backlog may differ by so much between begin and end of a measurement. */
+/** What waits in the last third of a measurement may be so many seconds' work more than in the first third. */
 const GROWTH_SECONDS = 1;
 
 /** Accepted without callbacks. */
@@ -72,11 +72,13 @@ async function sustained(bed: Bed, run: PathRun, what: string, variant: Variant)
   const before = bed.cpu(run.service);
   const empty = [await bed.loadEmpty()];
   const path = await run.measure(bed.options.effort.sustainedSeconds);
+  if (path.backlogAtEnd > path.backlogAtBegin + path.perSecond * GROWTH_SECONDS)
+    throw new WrongResult(`the backlog grew from ${path.backlogAtBegin} to ${path.backlogAtEnd}`);
   empty.push(await bed.loadEmpty());
   const perSecond = (empty[0]!.perSecond + empty[1]!.perSecond) / 2;
   rounds.add(path, { perSecond, total: empty[0]!.total + empty[1]!.total }, before, bed.cpu(run.service));
   const notes = [
-    `waiting: ${path.backlogAtBegin} at the begin, ${path.backlogAtEnd} at the end, ${path.mostBacklog} at most`,
+    `waiting: ${path.backlogAtBegin} in the first third, ${path.backlogAtEnd} in the last, ${path.mostBacklog} at most`,
     cpuNote(rounds, 'message'),
     await run.verify(),
   ];
@@ -107,7 +109,7 @@ class PathRun {
     this.receivedBefore = bed.simulatorStats().then((stats) => stats.received);
   }
 
-  /** @throws WrongResult when the backlog grows all the same */
+  /** What waits is drained afterwards, so that each measurement begins with nothing. */
   async measure(seconds: number): Promise<PathResult> {
     const { bed } = this;
     await this.receivedBefore;
@@ -128,13 +130,12 @@ class PathRun {
   private async steer(load: Promise<LoadResult>, from: number, to: number): Promise<Omit<PathResult, 'total'>> {
     let ended = false;
     // The caller awaits the load itself.
-    const end = () => (ended = true);
-    load.then(end, end);
+    const finish = () => (ended = true);
+    load.then(finish, finish);
     const startedAt = performance.now();
-    let begin: Sample | undefined;
+    const samples: Sample[] = [];
     let last: Sample | undefined;
     let speed = this.rate;
-    let mostBacklog = 0;
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       if (ended) break;
@@ -146,17 +147,18 @@ class PathRun {
         this.rate = Math.max(100, speed + 3 * (KEPT_WAITING - sample.waiting));
         await this.bed.setRate(this.rate);
       }
-      if (sample.at >= from) {
-        begin ??= sample;
-        mostBacklog = Math.max(mostBacklog, sample.waiting);
-      }
+      if (sample.at >= from) samples.push(sample);
       last = sample;
     }
-    if (!begin || !last || begin === last) throw new WrongResult('the load ended before anything was measured');
-    const perSecond = (last.finished - begin.finished) / ((last.at - begin.at) / 1000);
-    if (last.waiting > begin.waiting + perSecond * GROWTH_SECONDS)
-      throw new WrongResult(`the backlog grew from ${begin.waiting} to ${last.waiting} at ${perSecond.toFixed(0)}/s`);
-    return { perSecond, backlogAtBegin: begin.waiting, backlogAtEnd: last.waiting, mostBacklog };
+    const third = Math.floor(samples.length / 3);
+    if (third === 0) throw new WrongResult('the load ended before anything was measured');
+    const begin = samples[0]!;
+    const end = samples.at(-1)!;
+    const perSecond = (end.finished - begin.finished) / ((end.at - begin.at) / 1000);
+    const atBegin = meanWaiting(samples.slice(0, third));
+    const atEnd = meanWaiting(samples.slice(-third));
+    const mostBacklog = Math.max(...samples.map((sample) => sample.waiting));
+    return { perSecond, backlogAtBegin: atBegin, backlogAtEnd: atEnd, mostBacklog };
   }
 
   private async look(startedAt: number): Promise<Sample> {
@@ -193,6 +195,10 @@ class PathRun {
     expectEqual('messages at the provider', received, this.accepted);
     return `${this.accepted} accepted = at the provider = ${status}, each once`;
   }
+}
+
+function meanWaiting(samples: readonly Sample[]): number {
+  return Math.round(samples.reduce((sum, sample) => sum + sample.waiting, 0) / samples.length);
 }
 
 interface Sample {
