@@ -220,6 +220,40 @@ describe('callbacks of providers', () => {
     for (const { id } of [form, json, get]) expect((await tenant.message(id)).status).toBe('delivered');
   });
 
+  it('joins the reports of the parts of one message', async () => {
+    const send = async () => {
+      const to = freshNumber();
+      const id = await tenant.send(to, { provider: 'vonage', message: 'x'.repeat(400) });
+      const read = await tenant.until(id, ({ status }) => status === 'sent');
+      return { id, read, message: service.vonage.taken(to)! };
+    };
+    const part = async (message: VonageMessage, index: number, status: string, more = {}) => {
+      const fields = receiptFields({ ...message, id: message.partIds[index]! }, status, more);
+      expect((await receipt(message, fields)).status).toBe(200);
+    };
+    const whole = await send();
+    expect(whole.read).toMatchObject({
+      segments: 3,
+      external_id: whole.message.partIds[0],
+      cost: { amount: '0.0999', currency: 'EUR' },
+    });
+    for (const index of [2, 0, 0]) await part(whole.message, index, 'delivered');
+    expect((await tenant.message(whole.id)).status).toBe('sent');
+    await part(whole.message, 1, 'accepted');
+    await part(whole.message, 1, 'delivered');
+    expect((await tenant.message(whole.id)).status).toBe('delivered');
+    expect((await tenant.events('message.delivered')).filter((one) => one.data.message_id === whole.id)).toHaveLength(
+      1,
+    );
+
+    const broken = await send();
+    await part(broken.message, 0, 'delivered');
+    await part(broken.message, 1, 'failed', { 'err-code': '6' });
+    expect(await tenant.message(broken.id)).toMatchObject({ status: 'undelivered', error_code: 'content_filtered' });
+    await part(broken.message, 2, 'delivered');
+    expect((await tenant.message(broken.id)).status).toBe('undelivered');
+  });
+
   it('finds the config from the payload when the URL does not name it', async () => {
     const { id, message } = await sent();
     const url = `${service.url}/webhook/twilio/status`;

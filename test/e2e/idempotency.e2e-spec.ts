@@ -1,3 +1,4 @@
+import type { Wire } from '../support/api-client';
 import { assertStatus, freshNumber, Service, type Tenant } from '../support/e2e-service';
 
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
@@ -31,6 +32,32 @@ describe('idempotency', () => {
     await tenant.until(all[0]!.body.data.message_id, ({ status }) => status === 'sent');
     expect(service.twilio.sends(to)).toHaveLength(1);
     expect((await tenant.api.get(`/v1/messages?to=${encodeURIComponent(to)}`)).body.data).toHaveLength(1);
+  });
+
+  it('makes one message of a batch that repeats one key 500 times', async () => {
+    const to = freshNumber();
+    const item = { channel: 'sms', to, message: 'once', idempotency_key: 'same' };
+    const answer = await tenant.api.post('/v1/messages/batch', { messages: Array.from({ length: 500 }, () => item) });
+    const { accepted, results } = answer.body.data;
+    expect(accepted).toBe(500);
+    expect(new Set(results.map((one: Wire) => one.message_id)).size).toBe(1);
+    expect(results.filter((one: Wire) => one.replayed)).toHaveLength(499);
+    await tenant.until(results[0].message_id, ({ status }) => status === 'sent');
+    expect(service.twilio.sends(to)).toHaveLength(1);
+  });
+
+  it('takes any text as a key, and no two as the same', async () => {
+    const to = freshNumber();
+    const keys = ['a', 'A', ' a', 'ä', 'a\u0308', '🙂'.repeat(127), "'; DROP TABLE messages --", 'a\nb', '%00'];
+    const ids = new Set<string>();
+    for (const one of keys) {
+      const sent = await send({ to, message: 'x', idempotency_key: one });
+      expect([one, sent.status]).toEqual([one, 202]);
+      ids.add(sent.body.data.message_id);
+      const again = await send({ to, message: 'x', idempotency_key: one });
+      expect([one, again.body.data.message_id]).toEqual([one, sent.body.data.message_id]);
+    }
+    expect(ids.size).toBe(keys.length);
   });
 
   it('takes bodies that mean the same as the same, and refuses others with 422', async () => {

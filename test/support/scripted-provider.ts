@@ -14,6 +14,8 @@ export interface ProviderCall {
 /** What a provider does with a send. `take` makes it keep the message, as a provider that then fails to say so. */
 export interface Behaviour {
   take?: boolean;
+  /** Taken, and not shown by the provider's look-up. */
+  hidden?: boolean;
   answer: (response: ServerResponse, accepted: () => void) => void;
 }
 
@@ -22,6 +24,7 @@ export const hang: Behaviour = { answer: () => undefined };
 export const takeAndHang: Behaviour = { take: true, answer: () => undefined };
 export const reset: Behaviour = { answer: (response) => response.socket?.resetAndDestroy() };
 export const takeAndReset: Behaviour = { take: true, answer: (response) => response.socket?.resetAndDestroy() };
+export const takeHiddenAndReset: Behaviour = { ...takeAndReset, hidden: true };
 export const garbage: Behaviour = { answer: (response) => response.writeHead(200).end('<html>not json') };
 export function answers(status: number, body: unknown = {}, headers: Record<string, string> = {}): Behaviour {
   return {

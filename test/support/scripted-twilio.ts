@@ -63,7 +63,7 @@ export class ScriptedTwilio extends ScriptedProvider {
       status: 'queued',
       statusCallback: (call.form.StatusCallback ?? '').replace(/#.*$/, ''),
       createdAt: Date.now(),
-      listed: true,
+      listed: behaviour.hidden !== true,
     };
     if (behaviour.take) {
       this.messages.push(message);

@@ -4,6 +4,8 @@ import { ScriptedProvider, type ProviderCall } from './scripted-provider';
 
 export interface VonageMessage {
   id: string;
+  /** Ids of all parts, the first one is `id`. A text of over 160 characters has several. */
+  partIds: string[];
   to: string;
   text: string;
   callback: string;
@@ -29,8 +31,13 @@ export class ScriptedVonage extends ScriptedProvider {
     }
     const to = this.recipientOf(call);
     const behaviour = this.next(to);
+    const length = call.form.text!.length;
+    const partIds = Array.from({ length: length <= 160 ? 1 : Math.ceil(length / 153) }, () =>
+      randomBytes(8).toString('hex').toUpperCase(),
+    );
     const message = {
-      id: randomBytes(8).toString('hex').toUpperCase(),
+      id: partIds[0]!,
+      partIds,
       to,
       text: call.form.text!,
       callback: call.form.callback!,
@@ -39,17 +46,15 @@ export class ScriptedVonage extends ScriptedProvider {
     if (behaviour.take) this.messages.push(message);
     behaviour.answer(response, () =>
       this.json(response, 200, {
-        'message-count': '1',
-        messages: [
-          {
-            to: call.form.to,
-            'message-id': message.id,
-            status: '0',
-            'remaining-balance': '10.0',
-            'message-price': '0.03330000',
-            network: '22210',
-          },
-        ],
+        'message-count': String(partIds.length),
+        messages: partIds.map((id) => ({
+          to: call.form.to,
+          'message-id': id,
+          status: '0',
+          'remaining-balance': '10.0',
+          'message-price': '0.03330000',
+          network: '22210',
+        })),
       }),
     );
   }
