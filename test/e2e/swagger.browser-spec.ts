@@ -18,6 +18,11 @@ const ADMIN_KEY = 'admin-of-the-browser-spec-only';
 /** Screenshots are for people; a run without this leaves none. */
 const SCREENSHOTS = process.env.UNIMSG_SCREENSHOTS;
 
+/** An answer of the API, as far as it is looked into here. */
+interface Answer {
+  data: { api_key: string; message_id: string } & unknown[];
+}
+
 describe('Swagger UI', () => {
   let database: TestDatabase;
   let service: RunningProcess;
@@ -27,25 +32,25 @@ describe('Swagger UI', () => {
   const requested: string[] = [];
   const complaints: string[] = [];
 
-  const admin = (method: string, path: string, body: object, key = ADMIN_KEY): Promise<any> =>
+  const admin = (method: string, path: string, body: object, key = ADMIN_KEY): Promise<Answer> =>
     fetch(service.url + path, {
       method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
-    }).then((response) => response.json());
+    }).then((response) => response.json() as Promise<Answer>);
 
   const picture = async (name: string): Promise<void> => {
     if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
   };
 
   /** Opens an operation and sends it; answers what the page shows. */
-  const execute = async (operation: Locator): Promise<{ status: string; body: any }> => {
+  const execute = async (operation: Locator): Promise<{ status: string; body: Answer }> => {
     await operation.getByRole('button', { name: 'Execute' }).click();
     const answer = operation.locator('.live-responses-table tbody tr').first();
     await answer.waitFor();
     const status = await answer.locator('.response-col_status').innerText();
     const body = await answer.locator('.highlight-code code').first().innerText();
-    return { status: status.trim().slice(0, 3), body: JSON.parse(body) };
+    return { status: status.trim().slice(0, 3), body: JSON.parse(body) as Answer };
   };
 
   const open = async (operationId: string): Promise<Locator> => {
@@ -144,7 +149,7 @@ describe('Swagger UI', () => {
     });
 
     const read = await open('getMessage');
-    const id: string = accepted.body.data.message_id;
+    const id = accepted.body.data.message_id;
     await read.locator('tr[data-param-name="message_id"] input').fill(id);
     const message = await execute(read);
     await picture('read');
