@@ -376,6 +376,22 @@ it.concurrent(
   40_000,
 );
 
+it.concurrent("does not let one tenant's hanging provider hold another tenant up", async () => {
+  const [stuck, other] = [await service.tenant({ vonage: false }), await service.tenant({ vonage: false })];
+  const numbers = Array.from({ length: 300 }, () => freshNumber());
+  for (const to of numbers) service.twilio.on(to, hang);
+  const messages = numbers.map((to) => ({ channel: 'sms', to, message: 'x' }));
+  assertStatus(await stuck.api.post('/v1/messages/batch', { messages }), 202);
+  await eventually(
+    () => numbers.filter((to) => service.twilio.sends(to).length > 0).length,
+    (begun) => begun >= 50,
+  );
+  const message = await other.until(await other.send(freshNumber()), done);
+  expect(message.status).toBe('sent');
+  expect(Date.parse(message.attempts[0].started_at) - Date.parse(message.created_at)).toBeLessThan(1500);
+  expect(numbers.filter((to) => service.twilio.sends(to).length === 0).length).toBeGreaterThan(0);
+});
+
 it.concurrent('refuses a message that no gateway can take', async () => {
   const none = await service.tenant({ twilio: false, vonage: false, sms: null });
   const refused = await none.api.post('/v1/sms/send', { to: freshNumber(), message: 'x' });
