@@ -68,7 +68,7 @@ export class Messages1763800400000 implements MigrationInterface {
         unknown_since timestamptz,
         unknown_config text,
         reconcile_until timestamptz
-      ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+      ) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
       CREATE INDEX message_queue_ready ON message_queue (client_id, lane, priority, due_at);
       SELECT unimsg_fence('message_queue');
 
@@ -151,7 +151,7 @@ export class Messages1763800400000 implements MigrationInterface {
         heartbeat_at timestamptz NOT NULL
       );
 
-      SELECT unimsg_make_partitions('messages', (now() - interval '1 month')::date, 5, 'WITH (fillfactor = 80)');
+      SELECT unimsg_make_partitions('messages', (now() - interval '1 month')::date, 5, 'WITH (fillfactor = 45)');
       SELECT unimsg_make_partitions('events', (now() - interval '1 month')::date, 5);
       SELECT unimsg_make_partitions('provider_events', (now() - interval '1 month')::date, 5);
     `);

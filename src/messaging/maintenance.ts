@@ -35,7 +35,7 @@ export class Maintenance {
     await this.database.transaction(async (tx) => {
       const [lock] = await tx.query<{ taken: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS taken', [LOCK]);
       if (!lock?.taken) return;
-      await tx.query(`SELECT unimsg_make_partitions('messages', now()::date, 4, 'WITH (fillfactor = 80)')`);
+      await tx.query(`SELECT unimsg_make_partitions('messages', now()::date, 4, 'WITH (fillfactor = 45)')`);
       await tx.query(`SELECT unimsg_make_partitions('events', now()::date, 4)`);
       await tx.query(`SELECT unimsg_make_partitions('provider_events', now()::date, 4)`);
       await tx.query(`SELECT unimsg_make_partitions('webhook_deliveries', now()::date, 4, 'WITH (fillfactor = 90)')`);

@@ -61,7 +61,9 @@ export const WRITE_CTES = `
        WITH ORDINALITY AS e(id, client_id, type, message_id, at, gateway, data, n)
      WHERE (e.message_id IN (SELECT id FROM changed)) IS TRUE ORDER BY e.n
    ), done AS (
-     DELETE FROM message_queue q USING input i WHERE i.leave_queue AND q.message_id = i.id AND (i.id IN (SELECT id FROM changed)) IS TRUE
+     -- By an array: as a join the planner may read all that waits.
+     DELETE FROM message_queue q
+     WHERE q.message_id = ANY (ARRAY(SELECT i.id FROM input i WHERE i.leave_queue AND (i.id IN (SELECT id FROM changed)) IS TRUE))
    )`;
 
 export const WRITE = statement('messages.write', `WITH ${WRITE_CTES} SELECT id FROM changed`);
