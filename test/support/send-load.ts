@@ -155,6 +155,7 @@ export interface Account {
 }
 
 const DONE = new Set(['sent', 'delivered']);
+const WAITING = ['queued', 'sending'];
 
 /** Waits until every message of the load is with the provider, then compares both sides' books. */
 export async function settle(
@@ -164,18 +165,20 @@ export async function settle(
   fake: FakeTwilio,
   deadlineMs = 30_000,
 ): Promise<Account> {
+  let shown = new Map<string, ShownMessage>();
   await until(
     'no message is on its way to the provider',
     async () => {
-      for (const status of ['queued', 'sending']) {
+      for (const status of WAITING) {
         const some = await call<unknown[]>(url, key, 'GET', `/v1/messages?status=${status}&limit=1`);
         if (some.length > 0) return false;
       }
-      return true;
+      // One may have gone from `sending` back to `queued` between the two looks.
+      shown = await readAll(url, key);
+      return ![...shown.values()].some(({ status }) => WAITING.includes(status));
     },
     deadlineMs,
   );
-  const shown = await readAll(url, key);
   const counts = fake.counts();
   const textsOf = new Set(load.accepted.values());
   const idOf = new Map([...load.accepted].map(([id, text]) => [text, id]));
