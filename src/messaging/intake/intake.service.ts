@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { canonicalJson } from '../../kernel/canonical-json';
 import type { Channel } from '../../kernel/channel';
@@ -240,8 +240,7 @@ function idempotencyKey(dto: SendOptionsDto, header: string | undefined): string
 
 /** Two bodies are the same when they mean the same: member order and white space do not count, nor where the key was given. */
 function bodyHash(channel: string, dto: SendOptionsDto): Buffer {
-  const { idempotency_key: _key, ...body } = dto;
-  return createHash('sha256').update(channel).update('\n').update(canonicalJson(body)).digest();
+  return hash('sha256', `${channel}\n${canonicalJson(dto, 'idempotency_key')}`, 'buffer');
 }
 
 function sendTime(dto: SendOptionsDto, now: number): number | null {
