@@ -391,6 +391,69 @@ describe('callbacks of providers', () => {
     service.errorLines();
   });
 
+  it('answers 401 to whatever is not proved, and keeps nothing of it', async () => {
+    const count = async () =>
+      (await service.database.database.query<{ n: number }>('SELECT count(*)::int AS n FROM provider_events'))[0]!.n;
+    const before = await count();
+    const bodies: Array<[string, string | Buffer]> = [
+      ['application/x-www-form-urlencoded', ''],
+      ['application/x-www-form-urlencoded', '%00=%ff&%&=&&a=%zz'],
+      ['application/x-www-form-urlencoded', '__proto__=1&constructor=2&MessageSid[]=3'],
+      ['application/x-www-form-urlencoded', Buffer.from([0xff, 0xfe, 0x00, 0x3d, 0x00])],
+      ['application/x-www-form-urlencoded', 'a=1&'.repeat(100_000)],
+      ['application/json', '{'],
+      ['application/json', `{"messageId":${'['.repeat(50_000)}${']'.repeat(50_000)}}`],
+      ['application/json', '{"__proto__":{"api-key":"x"},"api-key":{"a":1},"messageId":[1]}'],
+      ['application/json', `{"api-key":"a\\u0000b","messageId":"\\ud800"}`],
+      ['application/json', '{"messageId":"a\\u0000b"}'],
+      ['application/json', '{"message-id":"\\udfff"}'],
+      ['application/x-www-form-urlencoded', 'messageId=a%00b'],
+      ['application/x-www-form-urlencoded', `messageId=${'9'.repeat(100_000)}`],
+      ['multipart/form-data', 'nothing of the kind'],
+      ['', Buffer.alloc(1000)],
+    ];
+    const paths = [
+      'twilio/status',
+      'vonage/status',
+      'nexmo/inbound',
+      `twilio/inbound/${tenant.twilio.id}`,
+      `vonage/status/${tenant.vonage.id}`,
+    ];
+    const headers: Array<Record<string, string>> = [
+      {},
+      { 'x-twilio-signature': '====', authorization: 'Bearer a.b.c' },
+      {
+        'x-twilio-signature': 'A'.repeat(5000),
+        authorization: `Bearer ${Buffer.from('{"alg":"none"}').toString('base64url')}.e30.`,
+      },
+    ];
+    for (const path of paths) {
+      for (const [type, body] of bodies) {
+        for (const more of headers) {
+          const answer = await request(`${service.url}/webhook/${path}?token=x&message_id=%00&bodySHA256=zz`, {
+            method: 'POST',
+            headers: { ...(type && { 'content-type': type }), ...more },
+            body,
+          });
+          const text = await answer.body.text();
+          expect([path, type, String(body).slice(0, 30), answer.statusCode, JSON.parse(text).code]).toEqual([
+            path,
+            type,
+            String(body).slice(0, 30),
+            401,
+            'invalid_signature',
+          ]);
+        }
+      }
+      const get = await request(
+        `${service.url}/webhook/${path}?api-key=%00&messageId=a&messageId=b&sig=x&timestamp=-1`,
+      );
+      await get.body.dump();
+      expect([path, get.statusCode]).toEqual([path, 401]);
+    }
+    expect(await count()).toBe(before);
+  });
+
   it('takes inbound messages, once each', async () => {
     const url = `${service.url}/webhook/twilio/inbound/${tenant.twilio.id}`;
     const sid = `SM${'7'.repeat(32)}`;

@@ -3,6 +3,9 @@ import { ConfigDirectory, type CallbackConfig } from '../../gateway/configs/conf
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
 import { Database } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
+import { isPossibleId } from './callback-events';
+
+const MOST_IDS = 100;
 
 /** Finds whose secrets may prove a callback. What it goes by is not proved itself, so it decides nothing else. */
 @Injectable()
@@ -24,10 +27,11 @@ export class CallbackConfigs {
     claim: { account?: string; externalIds?: string[] },
   ): Promise<CallbackConfig[]> {
     if (claim.account !== undefined) return this.directory.findForCallback(definition.slug, { account: claim.account });
-    if (!claim.externalIds || claim.externalIds.length === 0) return [];
+    const externalIds = claim.externalIds?.slice(0, MOST_IDS).filter(isPossibleId) ?? [];
+    if (externalIds.length === 0) return [];
     const rows = await this.database.query<{ config_id: string }>(
       'SELECT DISTINCT config_id FROM external_ids WHERE external_id = ANY($1::text[]) LIMIT 20',
-      [textArray(claim.externalIds.slice(0, 100))],
+      [textArray(externalIds)],
     );
     const found = await Promise.all(rows.map((row) => this.byId(definition, row.config_id)));
     return found.flat();
