@@ -264,6 +264,13 @@ describe('callbacks of providers', () => {
     const nexmo = { ...vonage.message, callback: `${service.url}/webhook/nexmo/status` };
     expect((await receipt(nexmo, receiptFields(vonage.message, 'delivered'))).status).toBe(200);
     expect((await tenant.message(vonage.id)).status).toBe('delivered');
+    // Without the account too: by the message that it is about.
+    const nameless = await sentByVonage();
+    const { 'api-key': _account, ...fields } = receiptFields(nameless.message, 'delivered');
+    const anywhere = { ...nameless.message, callback: `${service.url}/webhook/vonage/status` };
+    expect((await receipt(anywhere, fields, other.vonage.signatureSecret)).status).toBe(401);
+    expect((await receipt(anywhere, fields)).status).toBe(200);
+    expect((await tenant.message(nameless.id)).status).toBe('delivered');
   });
 
   it('ends in the same state however often and in whatever order reports come', async () => {
