@@ -81,4 +81,24 @@ describe('BullQueue', () => {
     expect(await got).toEqual(['kept']);
     await queue.close();
   });
+
+  it('closes when Redis was never there', async () => {
+    const bull = new Bull<BullJob<string[]>>('test-nowhere', bullOptions('redis://127.0.0.1:1'));
+    const queue = new BullQueue<string[]>(bull, silentLogger);
+    queue.consume(() => {});
+    await once(bull, 'error');
+    expect(await queue.waiting()).toBeNull();
+    queue.publish(['lost']);
+    expect(queue.dropped()).toBe(1);
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    try {
+      await queue.close();
+      await new Promise(setImmediate);
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+  });
 });

@@ -42,8 +42,7 @@ export class BullQueue<Payload> implements JobQueue<Payload> {
   }
 
   consume(handler: (payload: Payload) => void): void {
-    // Bull's promise settles only when the queue closes.
-    void this.queue.process(1, (job) => {
+    const consumed = this.queue.process(1, (job) => {
       // A process that was frozen gets the id of a job that another one took over, did and deleted meanwhile.
       if (job.data.payload === undefined) return Promise.resolve();
       try {
@@ -52,6 +51,10 @@ export class BullQueue<Payload> implements JobQueue<Payload> {
         this.logger.error({ err: error }, 'hint refused by its consumer');
       }
       return Promise.resolve();
+    });
+    // Bull's promise settles only when the queue closes; with an error when Redis was never there.
+    consumed.catch((error: unknown) => {
+      if (!this.closed) this.logger.error({ err: error }, 'hints are not consumed any more');
     });
   }
 
