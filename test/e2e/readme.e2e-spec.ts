@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -75,6 +75,8 @@ describe('README.md', () => {
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'unimsg-readme-'));
+    // Under root PostgreSQL runs as another user, and stays in this directory only when that one can reach it.
+    chmodSync(directory, 0o755);
     const [variable, value] = /^(UNIMSG_ALLOWED_PRIVATE_CIDRS)=(\S+) npm start$/m.exec(blocks('sh')[0]!)!.slice(1);
     service = await startProcess(
       { UNIMSG_DATA_DIR: join(directory, '.unimsg'), PORT: '0', UNIMSG_LOG_LEVEL: 'error', [variable!]: value },
