@@ -56,7 +56,7 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
   private freshRunning: Promise<void> | undefined;
   private dueRunning: Promise<void> | undefined;
   private freshWanted = false;
-  private error: unknown;
+  private error: Error | undefined;
   private finished!: () => void;
   private readonly end = new Promise<void>((resolve) => (this.finished = resolve));
   private wakePause: (() => void) | undefined;
@@ -139,7 +139,7 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
     try {
       await work();
     } catch (error) {
-      this.error ??= error;
+      this.error ??= error instanceof Error ? error : new Error(String(error));
       if (error instanceof LaneLostError) this.lose();
       else this.stop();
     }

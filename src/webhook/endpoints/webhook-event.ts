@@ -31,14 +31,7 @@ const OWN_FIELDS = new Set(['event', 'id', 'created_at']);
 function formBody(event: OutgoingEvent): string {
   const form = new URLSearchParams({ event: event.type, id: event.id, created_at: event.createdAt });
   for (const [name, value] of Object.entries(JSON.parse(event.data) as Record<string, unknown>)) {
-    const text =
-      typeof value === 'string'
-        ? value
-        : value === null
-          ? ''
-          : typeof value === 'object'
-            ? JSON.stringify(value)
-            : String(value);
+    const text = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
     form.append(OWN_FIELDS.has(name) ? `data_${name}` : name, text);
   }
   return form.toString();

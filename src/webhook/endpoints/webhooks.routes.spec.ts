@@ -192,7 +192,7 @@ describe('/v1/webhooks', () => {
         ),
       ),
     );
-    const statuses = answers.map(({ status }) => status).sort();
+    const statuses = answers.map(({ status }) => status).sort((a, b) => a - b);
     expect(statuses).toEqual([...Array(100).fill(201), ...Array(4).fill(409)]);
   });
 
@@ -225,7 +225,7 @@ describe('/v1/webhooks', () => {
     expect(client.ids).toEqual([seen]);
     await as(acme, http().patch(`/v1/webhooks/${id}`).send({ enabled: true })).expect(200);
     await settled(acme, id, 'succeeded', 3);
-    expect(client.ids.sort()).toEqual([...ids, seen, seen].sort());
+    expect(client.ids.sort()).toEqual([...ids, seen, seen].map(String).sort());
   });
 
   it('tells that an alert is over when an endpoint that was disabled for failing is enabled', async () => {
@@ -323,7 +323,7 @@ describe('/v1/webhooks', () => {
       cursor = `&cursor=${answer.meta.next_cursor}`;
     }
     expect(cursor).toBe('&cursor=null');
-    expect(pages.sort()).toEqual([sent, failed, read].sort());
+    expect(pages.sort()).toEqual([sent, failed, read].map(String).sort());
     await as(acme, http().get(`/v1/webhooks/${id}/deliveries?status=lost`)).expect(400);
     await as(acme, http().get(`/v1/webhooks/${id}/deliveries?cursor=nonsense`)).expect(400);
   });
@@ -380,7 +380,7 @@ describe('/v1/webhooks', () => {
     expect(await post(acme, `/v1/webhooks/${id}/replay`, 202, { from, to })).toEqual({ replayed: 4 });
     await client.waitFor(4);
     await settled(acme, id, 'succeeded', 4);
-    expect(client.ids.sort()).toEqual([early[0], early[2], sent, failed].sort());
+    expect(client.ids.sort()).toEqual([early[0], early[2], sent, failed].map(String).sort());
     // Now that all are recorded, nothing is made twice.
     expect(await post(acme, `/v1/webhooks/${id}/replay`, 202, { from, to })).toEqual({ replayed: 4 });
     await client.waitFor(8);
