@@ -45,7 +45,7 @@ export interface Route {
   reconcileSeconds: number;
 }
 
-/** Decides which gateways a message may take (api.md §4). Asks the tenant's snapshot; no query when it is cached. */
+/** Decides which gateways a message may take. Asks the tenant's snapshot; no query when it is cached. */
 export class Router {
   constructor(
     private readonly directory: ConfigDirectory,

@@ -5,7 +5,7 @@ export type Channel = (typeof CHANNELS)[number];
 export const PRIORITIES = ['high', 'normal', 'bulk'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** Every status that a message can show (api.md §3). `sending` is derived from the queue, the others are stored. */
+/** Every status that a message can show. `sending` is derived from the queue, the others are stored. */
 export const MESSAGE_STATUSES = [
   'scheduled',
   'queued',
@@ -21,5 +21,5 @@ export const MESSAGE_STATUSES = [
 ] as const;
 export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
-/** Why a message that is not final is not with a provider yet (api.md §3). */
+/** Why a message that is not final is not with a provider yet. */
 export type WaitingOn = 'gateway_rate' | 'circuit_open' | 'quiet_hours' | 'schedule' | 'retry';

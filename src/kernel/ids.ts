@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { uuidv7obj } from 'uuidv7';
 
-/** Every id kind of the contract (api.md §1) and of the inside. An id is `<prefix>_<26 characters>`. */
+/** Every id kind of the contract and of the inside. An id is `<prefix>_<26 characters>`. */
 export const ID_PREFIXES = {
   message: 'msg',
   testMessage: 'msg_test',

@@ -1,4 +1,4 @@
-/** The stable machine words of api.md §1, and the HTTP status that each one usually has. */
+/** The stable machine words of the contract, and the HTTP status that each one usually has. */
 export const PROBLEM_STATUS = {
   invalid_request: 400,
   unauthorized: 401,

@@ -4,7 +4,7 @@ import { Periodic } from '../kernel/periodic';
 import { Database } from '../platform/database/database';
 
 const EVERY_MS = 60_000;
-/** Raw callbacks are kept for 30 days (api.md §6); their keys as long, so that a late repeat is still known. */
+/** Raw callbacks are kept for 30 days; their keys as long, so that a late repeat is still known. */
 const CALLBACK_DAYS = 30;
 const DELETE_BATCH = 10_000;
 /** One scheduler at a time: the others find the lock taken and leave. */

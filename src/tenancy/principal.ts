@@ -1,4 +1,4 @@
-/** What an API key may do (api.md §2). */
+/** What an API key may do. */
 export const SCOPES = [
   'messages:send',
   'messages:read',

@@ -1,7 +1,7 @@
 import type { Channel } from '../../kernel/channel';
 
 export const CONFIG_STATUSES = ['draft', 'active', 'paused', 'error', 'decommissioned'] as const;
-/** Where a config is in its life (api.md §5). Only an `active` one sends. */
+/** Where a config is in its life. Only an `active` one sends. */
 export type ConfigStatus = (typeof CONFIG_STATUSES)[number];
 
 /** Why a config is in `error`. Never holds a secret. */
@@ -52,7 +52,7 @@ export interface ProviderConfig {
 export const CONFIG_ACTIONS = ['activate', 'pause', 'resume', 'decommission'] as const;
 export type ConfigAction = (typeof CONFIG_ACTIONS)[number];
 
-/** The life cycle of api.md §5: from where each action may be taken, and where it leads. `error` is entered and left by the service too. */
+/** The life cycle of a config: from where each action may be taken, and where it leads. `error` is entered and left by the service too. */
 export const LIFE_CYCLE: Readonly<Record<ConfigAction, { from: readonly ConfigStatus[]; to: ConfigStatus }>> = {
   activate: { from: ['draft', 'paused', 'error'], to: 'active' },
   pause: { from: ['active'], to: 'paused' },

@@ -1,5 +1,5 @@
 /**
- * What a failed attempt means for the message (api.md §4). A provider classifies; `messaging/failover.policy.ts` decides what follows.
+ * What a failed attempt means for the message. A provider classifies; `messaging/failover.policy.ts` decides what follows.
  *
  * - `recipient_permanent`: this recipient cannot be reached by anyone (unknown number, opted out)
  * - `content_permanent`: this content is refused everywhere (empty, too long, malformed)

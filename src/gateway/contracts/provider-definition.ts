@@ -59,7 +59,7 @@ export interface GatewayDeps {
  * masking, the base-URL variable, OpenAPI, the provider table in the documents, metric labels and the simulator follow from it.
  */
 export interface ProviderDefinition {
-  /** The provider key of api.md §4, e.g. `twilio`. */
+  /** The provider key, e.g. `twilio`. */
   key: string;
   channel: Channel;
   /** Path part of `/communication/{slug}` and `/webhook/{slug}`. */
@@ -70,7 +70,7 @@ export interface ProviderDefinition {
   docsUrl: string;
   /** The variable that replaces scheme and host, and what they are without it. */
   baseUrl: { env: string; default: string };
-  /** Further fields of the config resource, snake_case as in api.md §5. A strict zod object with descriptions and examples. */
+  /** Further fields of the config resource, snake_case as in the OpenAPI document. A strict zod object with descriptions and examples. */
   settings: z.ZodObject;
   credentials: Readonly<Record<string, CredentialField>>;
   capabilities: ProviderCapabilities;

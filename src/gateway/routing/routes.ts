@@ -1,6 +1,6 @@
 import type { Channel } from '../../kernel/channel';
 
-/** What happens to a message whose fate stays unknown (api.md §4): sent again elsewhere, or kept as failed. */
+/** What happens to a message whose fate stays unknown: sent again elsewhere, or kept as failed. */
 export type OnAmbiguous = 'failover' | 'hold';
 
 /** One channel's part of the document. A target is a provider key, an alias of it, or `cfg_…`. */

@@ -14,7 +14,7 @@ const SILENT_SECONDS = 15;
 const BATCH = 500;
 
 /**
- * Takes back what dead processes had in hand: each such message gets an attempt of unknown fate and goes on as api.md §4 says for `ambiguous`.
+ * Takes back what dead processes had in hand: each such message gets an attempt of unknown fate and goes on as the failover policy says for `ambiguous`.
  */
 @Injectable()
 export class ClaimRecovery {

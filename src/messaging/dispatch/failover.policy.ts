@@ -1,7 +1,7 @@
 import type { ErrorClass } from '../../gateway/contracts/gateway-error';
 import type { AttemptOutcome } from '../record/message.types';
 
-/** What a failed attempt leads to. One row a class; the same table as in the contract (api.md §4). */
+/** What a failed attempt leads to. One row a class; the same table as in the contract. */
 export interface FailoverRule {
   /** How the attempt is shown. */
   outcome: Exclude<AttemptOutcome, 'accepted'>;

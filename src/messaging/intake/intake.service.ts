@@ -18,7 +18,7 @@ const MAX_AHEAD_MS = 35 * 24 * 3_600_000;
 /** Clocks differ: a `send_at` this little in the past means now. */
 const CLOCK_TOLERANCE_MS = 60_000;
 
-/** What a send answers (api.md §3). */
+/** What a send answers. */
 export interface AcceptedMessage {
   message_id: string;
   status: 'queued' | 'scheduled' | 'simulated';

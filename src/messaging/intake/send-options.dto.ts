@@ -17,7 +17,7 @@ import { PRIORITIES, type Priority } from '../../kernel/channel';
 /** RFC 3339 with a time zone; a local time would mean something else on each machine. */
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 
-/** The optional fields that every send has (api.md §3). */
+/** The optional fields that every send has. */
 export class SendOptionsDto {
   @ApiPropertyOptional({
     description: 'Forces one gateway: a provider key, or one of your configs (`cfg_…`).',

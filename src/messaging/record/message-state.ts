@@ -1,7 +1,7 @@
 import type { MessageStatus } from '../../kernel/channel';
 
 /**
- * The order of statuses (api.md §3). A status never goes backwards, whatever order reports come in and however often: a report is applied
+ * The order of statuses. A status never goes backwards, whatever order reports come in and however often: a report is applied
  * when its rank is higher than what is there. `delivered` and `read` outrank every failure, so a late delivery report wins over
  * `undelivered`, `failed` and `expired`; two failures have one rank, so the first stays.
  */

@@ -1,7 +1,7 @@
 import { newId } from '../../kernel/ids';
 import { statement, type Transaction } from '../database/database';
 
-/** Every event that a client can subscribe to (api.md §7). */
+/** Every event that a client can subscribe to. */
 export const EVENT_TYPES = [
   'message.sent',
   'message.delivered',

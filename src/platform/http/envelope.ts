@@ -1,4 +1,4 @@
-/** The body of every success with one object (api.md §1). */
+/** The body of every success with one object. */
 export interface Success<T> {
   success: true;
   data: T;

@@ -18,7 +18,7 @@ export interface JobQueue<Payload> {
   close(): Promise<void>;
 }
 
-/** Ids of messages that wait in one lane (api.md knows no lanes: all messages that ask one config first). */
+/** Ids of messages that wait in one lane (all that ask one config first). */
 export interface ReadyGroup {
   clientId: string;
   lane: string;
