@@ -46,6 +46,16 @@ describe('idempotency', () => {
     expect(service.twilio.sends(to)).toHaveLength(1);
   });
 
+  it('does not answer a real send with a simulated one of a sandbox key, nor the other way round', async () => {
+    const sandbox = await tenant.key(['messages:send'], { sandbox: true });
+    const body = { to: freshNumber(), message: 'x' };
+    assertStatus(await sandbox.post('/v1/sms/send', body, key('both')), 200);
+    const refused = await send(body, key('both'));
+    expect([refused.status, refused.body.code]).toEqual([422, 'idempotency_conflict']);
+    assertStatus(await send(body, key('live first')), 202);
+    expect((await sandbox.post('/v1/sms/send', body, key('live first'))).status).toBe(422);
+  });
+
   it('takes any text as a key, and no two as the same', async () => {
     const to = freshNumber();
     const keys = ['a', 'A', ' a', 'ä', 'a\u0308', '🙂'.repeat(127), "'; DROP TABLE messages --", 'a\nb', '%00'];

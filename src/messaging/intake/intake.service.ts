@@ -72,7 +72,7 @@ export class IntakeService {
   async accept(principal: Principal, channel: Channel, dto: SendOptionsDto, headerKey?: string): Promise<Acceptance> {
     const descriptor = this.descriptor(channel);
     const key = idempotencyKey(dto, headerKey);
-    const idempotency = key === undefined ? null : { key, bodyHash: bodyHash(channel, dto) };
+    const idempotency = key === undefined ? null : { key, bodyHash: bodyHash(channel, dto, principal.sandbox) };
     let assessment: Assessment;
     try {
       assessment = await this.assess(principal, descriptor, dto);
@@ -238,9 +238,16 @@ function idempotencyKey(dto: SendOptionsDto, header: string | undefined): string
   return dto.idempotency_key ?? header;
 }
 
-/** Two bodies are the same when they mean the same: member order and white space do not count, nor where the key was given. */
-function bodyHash(channel: string, dto: SendOptionsDto): Buffer {
-  return hash('sha256', `${channel}\n${canonicalJson(dto, 'idempotency_key')}`, 'buffer');
+/**
+ * Two bodies are the same when they mean the same: member order and white space do not count, nor where the key was given. What a sandbox key sends
+ * is another thing than what a real one sends.
+ */
+function bodyHash(channel: string, dto: SendOptionsDto, sandboxKey: boolean): Buffer {
+  return hash(
+    'sha256',
+    `${channel}${sandboxKey ? '/sandbox' : ''}\n${canonicalJson(dto, 'idempotency_key')}`,
+    'buffer',
+  );
 }
 
 function sendTime(dto: SendOptionsDto, now: number): number | null {
