@@ -6,15 +6,23 @@ import type { Figure } from './figure';
 import { HELP, readOptions, type RowName } from './options';
 import { lineOf, markdown, newReport, type Report } from './report';
 import { acceptRow } from './rows/accept.row';
+import { bigTablesRow } from './rows/big-tables.row';
 import { callbacksRow } from './rows/callbacks.row';
+import { eventsRow } from './rows/events.row';
+import { latencyRow } from './rows/latency.row';
+import { memoryRow } from './rows/memory.row';
 import { pathRow } from './rows/path.row';
 
 const ROOT = join(__dirname, '..', '..');
 
-const ROWS: Readonly<Partial<Record<RowName, (bed: Bed) => Promise<Figure[]>>>> = {
+const ROWS: Readonly<Record<RowName, (bed: Bed) => Promise<Figure[]>>> = {
   accept: acceptRow,
   path: pathRow,
   callbacks: callbacksRow,
+  events: eventsRow,
+  latency: latencyRow,
+  'big-tables': bigTablesRow,
+  memory: memoryRow,
 };
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
@@ -38,7 +46,7 @@ export async function main(args: readonly string[]): Promise<void> {
     await bed.start(process.env.REDIS_URL || undefined);
     for (const row of options.rows) {
       try {
-        for (const figure of (await ROWS[row]?.(bed)) ?? []) {
+        for (const figure of await ROWS[row](bed)) {
           report.figures.push(figure);
           print(lineOf(figure));
         }

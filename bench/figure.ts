@@ -8,7 +8,12 @@ export interface Figure {
   value: Spread | undefined;
   unit: string;
   /** What it is compared with, measured in the same rounds. */
-  reference?: { what: string; value: Spread };
+  reference?: {
+    what: string;
+    value: Spread;
+    /** Missing: the same as the figure's. */
+    unit?: string;
+  };
   /** Value over reference, round by round. */
   ratio?: Spread;
   /** What must hold; missing: the line only informs. */

@@ -61,6 +61,14 @@ export class BenchPostgres {
     };
   }
 
+  /** Gives the disk space back; nobody may be connected but the run itself. */
+  async drop(database: BenchDatabase): Promise<void> {
+    const name = database.client.database!;
+    this.clients.splice(this.clients.indexOf(database.client), 1);
+    await database.client.end();
+    await this.clients[0]!.query(`DROP DATABASE ${name}`);
+  }
+
   /** User and system seconds of the whole server. */
   cpuSeconds(): number {
     return cpuSecondsOfTree(this.postmaster);

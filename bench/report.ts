@@ -21,7 +21,8 @@ export function lineOf(figure: Figure): string {
   const head = `${figure.row.padEnd(10)} ${figure.what}`;
   if (figure.notRun) return `${head}\n           not run: ${figure.notRun}`;
   const parts = [`           ${show(figure.value!, figure.unit)}`];
-  if (figure.reference) parts.push(`${figure.reference.what}: ${show(figure.reference.value, figure.unit)}`);
+  if (figure.reference)
+    parts.push(`${figure.reference.what}: ${show(figure.reference.value, figure.reference.unit ?? figure.unit)}`);
   if (figure.ratio) parts.push(`ratio ${show(figure.ratio, '×')}`);
   if (figure.target) parts.push(`${figure.target.text} ${figure.target.met ? 'met' : 'MISSED'}`);
   return [head, parts.join(' | '), ...figure.notes.map((note) => `           ${note}`)].join('\n');
@@ -30,7 +31,9 @@ export function lineOf(figure: Figure): string {
 export function markdown(report: Report): string {
   const rows = report.figures.map((figure) => {
     if (figure.notRun) return `| ${figure.row} | ${figure.what} | not run: ${figure.notRun} | | | |`;
-    const reference = figure.reference ? `${figure.reference.what}: ${show(figure.reference.value, figure.unit)}` : '';
+    const reference = figure.reference
+      ? `${figure.reference.what}: ${show(figure.reference.value, figure.reference.unit ?? figure.unit)}`
+      : '';
     const target = figure.target ? `${figure.target.text}: ${figure.target.met ? 'met' : '**missed**'}` : '';
     return `| ${figure.row} | ${figure.what} | ${show(figure.value!, figure.unit)} | ${reference} | ${figure.ratio ? show(figure.ratio, '×') : ''} | ${target} |`;
   });

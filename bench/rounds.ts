@@ -58,7 +58,19 @@ export class Rounds {
   }
 }
 
-export function cpuNote(rounds: Rounds, unit: string): string {
-  const ms = (part: keyof Cpu) => rounds.cpuEach(part).toFixed(3);
-  return `CPU ms each ${unit}: service ${ms('service')}, PostgreSQL ${ms('postgres')}, simulator ${ms('simulator')}; empty endpoint ${ms('empty')} a request`;
+/** @param parts what worked for the unit; the empty endpoint's figure is for one of its requests */
+export function cpuNote(
+  rounds: Rounds,
+  unit: string,
+  parts: ReadonlyArray<keyof Cpu> = ['service', 'postgres', 'simulator', 'empty'],
+): string {
+  const text = parts.map((part) => `${PART_NAMES[part]} ${rounds.cpuEach(part).toFixed(3)}`);
+  return `CPU ms each ${unit}: ${text.join(', ')}`;
 }
+
+const PART_NAMES: Readonly<Record<keyof Cpu, string>> = {
+  service: 'service',
+  postgres: 'PostgreSQL',
+  simulator: 'simulator',
+  empty: 'empty endpoint (a request)',
+};

@@ -3,6 +3,7 @@ import { expectEqual, notRun, type Figure } from '../figure';
 import type { Driver } from '../options';
 import type { Service } from '../service';
 import { cpuNote, Rounds } from '../rounds';
+import { drained } from '../waiting';
 
 const REFERENCE = 'the same stack’s empty endpoint';
 
@@ -46,14 +47,6 @@ async function measure(bed: Bed, driver: Driver, dispatch: boolean): Promise<Fig
 
 /** The simulator takes it and makes no callbacks, so callbacks are not part of the figure. */
 const QUIET_BODY = '{"to":"+15005550013","message":"Your parcel {n} is here.","from":"UniMsg","reference":"order-{n}"}';
-
-async function drained(service: Service): Promise<void> {
-  for (;;) {
-    const [row] = await service.database.query<{ n: number }>('SELECT count(*)::int AS n FROM message_queue');
-    if (row!.n === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
 
 /** What was answered 202 is there, once each. */
 async function verify(service: Service, accepted: number, dispatch: boolean): Promise<string> {
