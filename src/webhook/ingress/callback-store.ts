@@ -113,6 +113,7 @@ export class CallbackStore {
 
   /** Tries events again whose message was not known when they came. Answers how many found theirs. */
   async retryUnmatched(): Promise<number> {
+    // The time bounds the look: those that never found their message stay for weeks, and this is asked each second.
     const applied = await this.database.transaction(async (tx) => {
       const rows = await tx.query<{
         id: string;
@@ -126,7 +127,7 @@ export class CallbackStore {
       }>(
         `SELECT e.id, e.client_id, e.config_id, e.provider, e.normalized, x.message_id, e.created_at::text AS at
          FROM provider_events e JOIN external_ids x ON x.config_id = e.config_id AND x.external_id = e.external_id
-         WHERE e.state = 'unmatched' AND e.retry_until > now() ORDER BY e.created_at LIMIT 500 FOR UPDATE OF e SKIP LOCKED`,
+         WHERE e.state = 'unmatched' AND e.retry_until > now() AND e.created_at > now() - interval '${2 * RETRY_MINUTES} minutes' ORDER BY e.created_at LIMIT 500 FOR UPDATE OF e SKIP LOCKED`,
       );
       if (rows.length === 0) return undefined;
       const result = await this.writer.applyIn(
