@@ -152,7 +152,7 @@ export class AttemptRunner {
       case 'next_gateway':
         return { attempt, next: this.tryNext(message, route, candidate, now, reason) };
       case 'pause': {
-        const pause = error.retryAfterMs ?? this.nextPause(candidate.configId);
+        const pause = error.retryAfterMs ?? this.nextPause(candidate.configId, now);
         this.rates.pause(candidate.configId, now + pause);
         if (pause > LONGEST_WAIT_MS) {
           const next = this.tryNext(message, route, candidate, now, reason, now + pause);
@@ -204,11 +204,12 @@ export class AttemptRunner {
     if (next) return requeue(message, { lane: next.configId, tried, dueAt: now, waitingOn: null });
     if (notBefore !== undefined) {
       // Every gateway pauses: no attempt is used up, the message waits for the first that is free.
-      return expiring(
-        message,
-        requeue(message, { dueAt: notBefore, tried: message.tried, waitingOn: 'gateway_rate' }),
-        reason,
-      );
+      const first = route.candidates
+        .filter((candidate) => !message.tried.includes(candidate.configId))
+        .map(({ configId }) => ({ lane: configId, dueAt: this.rates.pausedUntil(configId) }))
+        .filter(({ dueAt }) => dueAt > now)
+        .reduce((one, other) => (other.dueAt < one.dueAt ? other : one), { lane: done.configId, dueAt: notBefore });
+      return expiring(message, requeue(message, { ...first, tried: message.tried, waitingOn: 'gateway_rate' }), reason);
     }
     return this.endOfRound({ ...message, tried }, route, now);
   }
@@ -217,11 +218,14 @@ export class AttemptRunner {
     const pauses = route.candidates
       .map((candidate) => this.rates.pausedUntil(candidate.configId))
       .filter((until) => until > now);
-    const circuit = route.skipped.find((skip) => skip.reason === 'circuit_open' && skip.configId);
+    const opens = route.skipped.flatMap((skip) =>
+      skip.reason === 'circuit_open' && skip.configId
+        ? [Math.max(now + 250, this.circuits.openUntil(skip.configId))]
+        : [],
+    );
     const untried = message.tried.length === 0;
     // Nobody could be asked: that is no round. Wait for the circuit or the pause that ends first.
-    if (untried && (pauses.length > 0 || circuit?.configId)) {
-      const opens = circuit?.configId ? [Math.max(now + 250, this.circuits.openUntil(circuit.configId))] : [];
+    if (untried && (pauses.length > 0 || opens.length > 0)) {
       const dueAt = Math.min(...pauses, ...opens);
       return expiring(
         message,
@@ -298,7 +302,10 @@ export class AttemptRunner {
     return { possibleDuplicate: true, next };
   }
 
-  private nextPause(configId: string): number {
+  private nextPause(configId: string, now: number): number {
+    // Calls that were under way together are throttled together: that is one pause, not one the longer for each.
+    const left = this.rates.pausedUntil(configId) - now;
+    if (left > 0) return left;
     const streak = this.throttles.get(configId) ?? 0;
     this.throttles.set(configId, streak + 1);
     return Math.min(DEFAULT_PAUSE_MS * 2 ** streak, LONGEST_PAUSE_MS);
