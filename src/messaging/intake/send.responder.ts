@@ -2,11 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Channel } from '../../kernel/channel';
 import { CLOCK, type Clock } from '../../kernel/clock';
+import { LOGGER, type Logger } from '../../kernel/logger';
 import { Problem } from '../../kernel/problem';
 import { ok, type Success } from '../../platform/http/envelope';
 import type { Principal } from '../../tenancy/principal';
 import { MessageReader } from '../record/message-reader';
 import { MessageSignal } from '../record/message-signal';
+import type { MessageView } from '../record/message.view';
 import { DryRunService } from './dry-run.service';
 import { IntakeService } from './intake.service';
 import type { SendOptionsDto } from './send-options.dto';
@@ -25,6 +27,7 @@ export class SendResponder {
     private readonly reader: MessageReader,
     private readonly signal: MessageSignal,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** Sets status and headers on the response, answers the body. @throws Problem */
@@ -45,13 +48,31 @@ export class SendResponder {
     if (acceptance.replayed) response.setHeader('Idempotent-Replayed', 'true');
     if (waitSeconds > 0 && acceptance.httpStatus === 202) {
       response.setHeader('Preference-Applied', `wait=${waitSeconds}`);
-      if (await this.leftQueue(principal.clientId, acceptance.data.message_id, waitSeconds, response)) {
+      const message = await this.settled(principal.clientId, acceptance.data.message_id, waitSeconds, response);
+      if (message) {
         response.status(200);
-        return ok(await this.reader.get(principal.clientId, acceptance.data.message_id));
+        return ok(message);
       }
     }
     response.status(acceptance.httpStatus);
     return ok(acceptance.data);
+  }
+
+  /** The message once it has left `queued` and `sending`; undefined when that is not seen within the time. Does not throw. */
+  private async settled(
+    clientId: string,
+    messageId: string,
+    seconds: number,
+    response: Response,
+  ): Promise<MessageView | undefined> {
+    try {
+      if (!(await this.leftQueue(clientId, messageId, seconds, response))) return undefined;
+      return await this.reader.get(clientId, messageId);
+    } catch (error) {
+      // The message is accepted, whatever keeps us from looking at it: a refusal now would make its client send it again.
+      this.logger.warn({ err: error, messageId }, 'could not look whether a message was sent');
+      return undefined;
+    }
   }
 
   /** Whether the message has left `queued` and `sending` within the time. */
