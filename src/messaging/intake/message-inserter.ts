@@ -158,7 +158,7 @@ export class MessageInserter {
     }
   }
 
-  private async store(messages: NewMessage[]): Promise<InsertResult[]> {
+  private async store(messages: NewMessage[]): Promise<Array<InsertResult | Error>> {
     // Equal keys inside one flush: the first takes its chance in SQL, the others are judged by what is stored then.
     const firstByKey = new Map<string, NewMessage>();
     const candidates = messages.filter((message) => {
@@ -185,8 +185,8 @@ export class MessageInserter {
       if (stored.has(message.id)) return { kind: 'stored' };
       const { key, bodyHash } = message.idempotency!;
       const row = byKey.get(`${message.clientId}\n${key}`);
-      if (!row) throw new Error('an idempotency key that was refused is not there');
-      return resultOf(row, bodyHash);
+      // Not thrown: what was stored beside it is stored.
+      return row ? resultOf(row, bodyHash) : new Error('an idempotency key that was refused is not there');
     });
   }
 
