@@ -24,6 +24,11 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes a token back that was not used. */
+  giveBack(): void {
+    this.tokens = Math.min(this.burst, this.tokens + 1);
+  }
+
   /** Whole tokens there are now. */
   available(): number {
     this.refill();

@@ -17,6 +17,9 @@ export abstract class GatewayRates {
    */
   abstract take(config: RatedConfig): number;
 
+  /** Gives a token back that was taken for a call which was not made. */
+  abstract giveBack(configId: string): void;
+
   /** No calls until then (a 429 with Retry-After). A longer pause that is known already stays. */
   abstract pause(configId: string, untilMs: number): void;
 
@@ -79,6 +82,10 @@ export class LocalRates extends GatewayRates {
     if (config.perSecond === null) return 0;
     const bucket = this.bucketOf(config.id, config.perSecond);
     return bucket.take() ? 0 : Math.max(1, bucket.waitMs());
+  }
+
+  giveBack(configId: string): void {
+    this.buckets.get(configId)?.bucket.giveBack();
   }
 
   pause(configId: string, untilMs: number): void {

@@ -81,6 +81,17 @@ export class SharedRates extends GatewayRates {
     return SOON_MS;
   }
 
+  giveBack(configId: string): void {
+    const now = this.clock.now();
+    if (now < this.aloneUntil) {
+      this.alone.giveBack(configId);
+      return;
+    }
+    // Of a lease that is over the token is lost, as all that were not used in its time.
+    const lease = this.leases.get(configId);
+    if (lease && now < lease.expiresAt) lease.tokens++;
+  }
+
   pause(configId: string, untilMs: number): void {
     this.pauses.set(configId, untilMs);
     const ms = Math.ceil(untilMs - this.clock.now());

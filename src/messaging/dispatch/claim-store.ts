@@ -107,11 +107,12 @@ export class ClaimStore {
     return rows.map((row) => row.message_id);
   }
 
-  /** Gives back what a holder claimed and did not begin. */
-  async release(holder: string, ids: readonly string[]): Promise<void> {
+  /** Gives back what a holder claimed and did not begin. Not what it claimed within the last `seconds`: that may be a new claim, just begun. */
+  async release(holder: string, ids: readonly string[], seconds: number): Promise<void> {
     await this.database.execute(
-      `UPDATE message_queue SET claimed_by = NULL, claimed_at = NULL WHERE claimed_by = $1 AND message_id = ANY($2::text[])`,
-      [holder, textArray(ids)],
+      `UPDATE message_queue SET claimed_by = NULL, claimed_at = NULL
+       WHERE claimed_by = $1 AND message_id = ANY($2::text[]) AND claimed_at < now() - $3 * interval '1 second'`,
+      [holder, textArray(ids), seconds],
     );
   }
 
@@ -179,7 +180,10 @@ export class ClaimStore {
     return undefined;
   }
 
-  /** Locks up to `limit` messages that a dead holder had claimed; for use in the transaction that takes them back. */
+  /**
+   * Locks up to `limit` messages that a dead holder had claimed; for use in the transaction that takes them back. One that a report has in hand at
+   * this moment is left for later: who writes reports locks the message first and then its queue row, so waiting for it could be for ever.
+   */
   async lockHeldBy(
     tx: Transaction,
     holder: string,
@@ -188,7 +192,7 @@ export class ClaimStore {
     const rows = await tx.query<ClaimRow & { claimed_at: Date }>(
       `SELECT ${MESSAGE_COLUMNS}, q.lane, q.rounds, q.tried, q.unknown_since, q.unknown_config, q.reconcile_until, q.claimed_at
        FROM message_queue q JOIN messages m ON m.id = q.message_id AND m.created_at = q.message_created_at
-       WHERE q.claimed_by = $1 LIMIT $2 FOR UPDATE OF q SKIP LOCKED`,
+       WHERE q.claimed_by = $1 LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED FOR UPDATE OF q SKIP LOCKED`,
       [holder, limit],
     );
     return rows.map((row) => ({ ...claimedMessage(row), claimedAt: row.claimed_at.getTime() }));

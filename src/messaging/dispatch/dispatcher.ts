@@ -22,6 +22,8 @@ const SWEEP_MS = 500;
 const BEAT_MS = 2_000;
 /** Without a heartbeat for so long, other processes may soon take this one for dead, so it begins nothing. Well below their patience. */
 const UNSURE_MS = 8_000;
+/** A claim that failed is given back this much later: a younger one in our name is another, made since. */
+const SETTLED_SECONDS = 1;
 /** A claim that this process does not know of (its answer got lost) is given back after this time. */
 const LOST_CLAIM_SECONDS = 15;
 /** Looking for such claims reads the whole table of waiting messages, so it is done in each eighth beat only. */
@@ -39,14 +41,16 @@ export class Dispatcher {
   readonly holder = newId('worker');
   private readonly lists = new ReadyLists(PER_LIST);
   private readonly inHand = new Map<string, Promise<void>>();
-  /** Ids of claims that failed: they may be held in our name, and nothing was begun for them. */
-  private readonly unanswered = new Set<string>();
+  /** Ids of claims that failed, and when: they may be held in our name, and nothing was begun for them. */
+  private readonly unanswered = new Map<string, number>();
   private readonly abort = new AbortController();
   private readonly sweeper: Periodic;
   private readonly refill: Periodic;
   private readonly heart: Periodic;
   private claiming: Promise<void> | undefined;
   private pumpTimer: NodeJS.Timeout | undefined;
+  /** When the timer fires, by the monotonic clock. */
+  private pumpAt = 0;
   private running = false;
   private beats = 0;
   /** When the last heartbeat that arrived was sent; by a clock that also runs while the process is frozen. */
@@ -137,13 +141,13 @@ export class Dispatcher {
     } catch (error) {
       this.logger.warn({ err: error }, 'claim failed');
       // The answer may have been lost after the commit. The next heartbeat gives back what was claimed; the sweep finds the rest again.
-      for (const { id } of taken) this.unanswered.add(id);
+      for (const { id } of taken) this.unanswered.set(id, performance.now());
       // Going on at once would only spin.
       await new Promise((resolve) => setTimeout(resolve, SWEEP_MS).unref());
     }
     if (claimed.length > 0 && performance.now() - this.beatAt > UNSURE_MS) {
       // The process was frozen (a suspended machine, say) with the claim under way: what it holds may be another's by now.
-      for (const { id } of claimed) this.unanswered.add(id);
+      for (const { id } of claimed) this.unanswered.set(id, performance.now());
       claimed = [];
       this.heart.wake();
     }
@@ -153,18 +157,17 @@ export class Dispatcher {
       if (message) this.inHand.set(id, this.handle(message, lane));
       else {
         this.lists.forget(id);
-        this.gate.leave(lane);
+        this.gate.leave(lane, { unused: true });
       }
     }
   }
 
   private async handle(message: ClaimedMessage, lane: string): Promise<void> {
-    let outcome: DispatchOutcome;
-    try {
-      outcome = await this.runner.run(message, this.abort.signal);
-    } finally {
-      this.gate.leave(lane);
-    }
+    const outcome = await this.runner.run(message, this.abort.signal);
+    // An expired message must not use up the rate of those behind it, or all of a long backlog would expire.
+    this.gate.leave(lane, {
+      unused: outcome.attempt === undefined && outcome.next.type === 'final' && message.unknown === null,
+    });
     await this.write(outcome);
     this.inHand.delete(message.id);
     this.lists.forget(message.id);
@@ -228,7 +231,7 @@ export class Dispatcher {
     this.beats += 1;
     if (this.beats % LOST_CLAIM_BEATS !== 0) return;
     const lost = (await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS)).filter((id) => !this.inHand.has(id));
-    if (lost.length > 0) await this.claims.release(this.holder, lost);
+    if (lost.length > 0) await this.claims.release(this.holder, lost, LOST_CLAIM_SECONDS);
   }
 
   private async sayAlive(): Promise<void> {
@@ -238,18 +241,25 @@ export class Dispatcher {
   }
 
   private async giveBackUnanswered(): Promise<void> {
-    if (this.unanswered.size === 0) return;
-    const ids = [...this.unanswered];
+    const before = performance.now() - SETTLED_SECONDS * 1000;
+    const ids = [...this.unanswered].flatMap(([id, at]) => (at < before ? [id] : []));
+    if (ids.length === 0) return;
     await this.claims.release(
       this.holder,
       ids.filter((id) => !this.inHand.has(id)),
+      SETTLED_SECONDS,
     );
     for (const id of ids) this.unanswered.delete(id);
   }
 
   private pumpWhenGateOpens(): void {
     const wait = this.gate.opensIn();
-    if (wait === undefined || this.pumpTimer) return;
+    if (wait === undefined) return;
+    const at = performance.now() + Math.max(1, wait);
+    // A lane that opens sooner must not wait for the one that the timer was set for.
+    if (this.pumpTimer && this.pumpAt <= at) return;
+    clearTimeout(this.pumpTimer);
+    this.pumpAt = at;
     this.pumpTimer = setTimeout(
       () => {
         this.pumpTimer = undefined;

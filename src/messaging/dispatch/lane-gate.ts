@@ -56,7 +56,13 @@ export class LaneGate {
     return true;
   }
 
-  leave(lane: string): void {
+  /** Gives a place up; and, when it was not used for a call, the token of the config's rate too. */
+  leave(lane: string, { unused }: { unused: boolean }): void {
+    // In a long pause no token was taken.
+    if (unused && this.rates.pausedUntil(lane) - this.clock.now() <= LONGEST_WAIT_MS) {
+      this.rates.giveBack(lane);
+      this.closedUntil.delete(lane);
+    }
     const underWay = (this.underWay.get(lane) ?? 1) - 1;
     if (underWay > 0) this.underWay.set(lane, underWay);
     else this.underWay.delete(lane);

@@ -1,0 +1,51 @@
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
+import { messageIdTime, newId } from '../../kernel/ids';
+import { ClaimStore } from './claim-store';
+
+const TENANT = 'acme_0123456789ab';
+
+describe('ClaimStore', () => {
+  let test: TestDatabase;
+  let claims: ClaimStore;
+
+  beforeAll(async () => {
+    test = await createTestDatabase();
+    claims = new ClaimStore(test.database);
+  });
+
+  afterAll(() => test.drop());
+
+  async function claimed(holder: string, secondsAgo: number): Promise<string> {
+    const id = newId('message');
+    await test.database.query(
+      `INSERT INTO messages (id, created_at, client_id, channel, status, recipient, content, priority, expires_at, updated_at)
+       VALUES ($1, to_timestamp($2 / 1000.0), $3, 'sms', 'queued', '+393331234567', '{"text":"x"}', 1, now() + interval '1 hour', now())`,
+      [id, messageIdTime(id), TENANT],
+    );
+    await test.database.query(
+      `INSERT INTO message_queue (message_id, message_created_at, client_id, lane, priority, due_at, claimed_by, claimed_at)
+       VALUES ($1, to_timestamp($2 / 1000.0), $3, 'cfg_a', 1, now(), $4, now() - $5 * interval '1 second')`,
+      [id, messageIdTime(id), TENANT, holder, secondsAgo],
+    );
+    return id;
+  }
+
+  it('gives back an old claim, and not one that was made since', async () => {
+    const old = await claimed('wrk_me', 5);
+    const young = await claimed('wrk_me', 0);
+    await claims.release('wrk_me', [old, young], 1);
+    expect(await claims.heldFor('wrk_me', -1)).toEqual([young]);
+  });
+
+  it('passes over a message that a report has in hand, so that neither waits for the other', async () => {
+    const busy = await claimed('wrk_dead', 60);
+    const free = await claimed('wrk_dead', 60);
+    await test.database.transaction(async (report) => {
+      await report.execute('SELECT 1 FROM messages WHERE id = $1 FOR NO KEY UPDATE', [busy]);
+      const taken = await test.database.transaction((tx) => claims.lockHeldBy(tx, 'wrk_dead', 10));
+      expect(taken.map((message) => message.id)).toEqual([free]);
+    });
+    const all = await test.database.transaction((tx) => claims.lockHeldBy(tx, 'wrk_dead', 10));
+    expect(all.map((message) => message.id).sort()).toEqual([busy, free].sort());
+  });
+});
