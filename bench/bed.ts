@@ -32,6 +32,7 @@ export class Bed {
   private ownRedis: BenchRedis | undefined;
   private twilioUrl = '';
   private databases = 0;
+  private stopped: Promise<void> | undefined;
   /** Running number of every request of the run, so that no idempotency key comes twice. */
   private number = 0;
 
@@ -53,10 +54,19 @@ export class Bed {
     }
   }
 
-  async stop(): Promise<void> {
-    await Child.stopAll();
-    await this.ownRedis?.stop();
-    await this.postgres.stop();
+  /** Once, however often it is asked for. */
+  stop(): Promise<void> {
+    this.stopped ??= this.stopParts();
+    return this.stopped;
+  }
+
+  private async stopParts(): Promise<void> {
+    try {
+      await Child.stopAll();
+      await this.ownRedis?.stop();
+    } finally {
+      await this.postgres.stop();
+    }
   }
 
   /** Why a driver cannot be measured here; undefined: it can. */

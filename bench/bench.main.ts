@@ -1,10 +1,10 @@
 /** `npm run bench`: measures the figures of docs/benchmarks.md, each beside its reference in the same run. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Bed } from './bed';
 import type { Figure } from './figure';
-import { HELP, readOptions, type RowName } from './options';
-import { lineOf, markdown, newReport, type Report } from './report';
+import { HELP, OptionError, readOptions, type BenchOptions, type RowName } from './options';
+import { withEarlier, lineOf, markdown, newReport, type Report } from './report';
 import { acceptRow } from './rows/accept.row';
 import { bigTablesRow } from './rows/big-tables.row';
 import { callbacksRow } from './rows/callbacks.row';
@@ -28,18 +28,21 @@ const ROWS: Readonly<Record<RowName, (bed: Bed) => Promise<Figure[]>>> = {
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 export async function main(args: readonly string[]): Promise<void> {
-  const options = readOptions(args);
+  const options = parse(args);
+  if (options === undefined) return;
   if (options === 'help') {
     print(HELP);
     return;
   }
   const report = newReport(options);
   const bed = new Bed(options);
-  const failures: string[] = [];
-  process.once('SIGINT', () => {
-    print('stopping');
-    void bed.stop().finally(() => process.exit(130));
-  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    // More than once: npm passes on what the whole group has got already.
+    process.on(signal, () => {
+      print('stopping');
+      void bed.stop().finally(() => process.exit(130));
+    });
+  }
   try {
     // The run's own Redis is used when there is none.
     // oxlint-disable-next-line node/no-process-env
@@ -51,22 +54,43 @@ export async function main(args: readonly string[]): Promise<void> {
           print(lineOf(figure));
         }
       } catch (error) {
-        failures.push(row);
+        report.failedRows.push(row);
         print(`${row.padEnd(10)} FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       }
     }
   } finally {
     await bed.stop();
   }
-  write(report, options.write);
+  await write(report, options.write);
   const missed = report.figures.filter((figure) => figure.target && !figure.target.met);
-  print(`${report.figures.length} figures, ${missed.length} below their minimum, ${failures.length} rows failed`);
-  if (failures.length > 0 || (options.check && missed.length > 0)) process.exitCode = 1;
+  print(
+    `${report.figures.length} figures, ${missed.length} below their minimum, ${report.failedRows.length} rows failed`,
+  );
+  if (report.failedRows.length > 0 || (options.check && missed.length > 0)) process.exitCode = 1;
 }
 
-function write(report: Report, page: boolean): void {
+/** Undefined: the options are wrong, and it was said why. */
+function parse(args: readonly string[]): BenchOptions | 'help' | undefined {
+  try {
+    return readOptions(args);
+  } catch (error) {
+    const isOption =
+      error instanceof OptionError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
+    if (!isOption) throw error;
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
+async function write(report: Report, page: boolean): Promise<void> {
   const folder = join(ROOT, 'bench', 'results');
   mkdirSync(folder, { recursive: true });
+  const earlier = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .reverse()
+    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Report);
   writeFileSync(join(folder, `${report.at.replaceAll(':', '-')}.json`), `${JSON.stringify(report, null, 2)}\n`);
-  if (page) writeFileSync(join(ROOT, 'docs', 'benchmarks.md'), markdown(report));
+  if (page) writeFileSync(join(ROOT, 'docs', 'benchmarks.md'), await markdown(withEarlier(report, earlier)));
 }

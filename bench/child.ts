@@ -62,7 +62,8 @@ export class Child {
   async stop(patienceMs = 15_000): Promise<void> {
     if (this.ended) return;
     const exit = once(this.process, 'exit');
-    this.process.disconnect();
+    // A row and the end of the run may both ask for it.
+    if (this.process.connected) this.process.disconnect();
     const force = setTimeout(() => this.process.kill('SIGKILL'), patienceMs);
     await exit;
     clearTimeout(force);
@@ -95,6 +96,6 @@ export function serveParent<Command>(
       () => process.exit(1),
     );
   });
-  // Ctrl-C reaches the whole group; the parent decides the order of the end.
-  process.on('SIGINT', () => {});
+  // These reach the whole group; the parent decides the order of the end.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 }

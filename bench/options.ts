@@ -48,13 +48,17 @@ const QUICK: Effort = {
   watchSeconds: 15,
 };
 
+/** An option that cannot be, told in one line. */
+export class OptionError extends Error {}
+
 export const HELP = `npm run bench -- [options]
   --quick                      three short rounds, 500,000 old messages instead of 5 million
-  --only <row>                 one row, may be given again: ${ROW_NAMES.join(', ')}
+  --only <row>                 one row, may be given again: ${ROW_NAMES.join(', ')}; default: all
   --driver <in-process|bull>   one queue driver; default: both
   --connections <n>            of the load generator (100)
   --check                      exit code 1 when a figure is below its minimum
-  --write                      also write docs/benchmarks.md
+  --write                      also write docs/benchmarks.md; a row that is not measured now keeps the newest
+                               figures of bench/results, with their own date
   --profile <directory>        write CPU profiles of the service there
 `;
 
@@ -75,16 +79,21 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
   if (values.help) return 'help';
   const only = values.only?.flatMap((text) => text.split(','));
   const unknown = only?.find((name) => !ROW_NAMES.includes(name as RowName));
-  if (unknown !== undefined) throw new Error(`--only: there is no row ${unknown}; rows are ${ROW_NAMES.join(', ')}`);
+  if (unknown !== undefined)
+    throw new OptionError(`--only: there is no row "${unknown}"; rows are ${ROW_NAMES.join(', ')}`);
   if (values.driver !== undefined && values.driver !== 'in-process' && values.driver !== 'bull')
-    throw new Error('--driver must be in-process or bull');
+    throw new OptionError('--driver must be in-process or bull');
+  if (values.write && values.driver !== undefined) throw new OptionError('--write needs both queue drivers');
+  const connections = Number(values.connections);
+  if (!Number.isInteger(connections) || connections < 1 || connections > 10_000)
+    throw new OptionError('--connections must be a whole number from 1 to 10000');
   return {
     rows: only ? ROW_NAMES.filter((name) => only.includes(name)) : ROW_NAMES,
     drivers: values.driver ? [values.driver] : ['in-process', 'bull'],
     quick: values.quick,
     check: values.check,
     write: values.write,
-    connections: Number(values.connections),
+    connections,
     effort: values.quick ? QUICK : FULL,
     profileDirectory: values.profile,
   };

@@ -47,9 +47,11 @@ export class BenchRedis {
   }
 
   async stop(): Promise<void> {
-    const exit = once(this.child, 'exit');
-    this.child.kill('SIGTERM');
-    await exit;
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const exit = once(this.child, 'exit');
+      this.child.kill('SIGTERM');
+      await exit;
+    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
