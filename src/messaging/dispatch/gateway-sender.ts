@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../../kernel/clock';
+import { isStorableId } from '../../kernel/storable-text';
 import type { SendResult, ValidationIssue } from '../../gateway/contracts/gateway';
 import { GatewayError } from '../../gateway/contracts/gateway-error';
 import { GatewayCalls } from '../../gateway/gateway-calls';
@@ -36,6 +37,7 @@ export class GatewaySender {
       const options = { messageId: message.id, attempt: message.attempts + 1, signal };
       const ctx = this.calls.contextForSync(config, options) ?? (await this.calls.contextFor(config, options));
       const result = await this.gateways.create(message.channel, provider).send(outboundMessage(message), ctx);
+      if (![result.externalId, ...(result.externalIds ?? [])].every(isStorableId)) throw unstorableAnswer();
       this.circuits.succeeded(configId);
       this.metrics.attempt(provider, 'accepted', this.clock.now() - startedAt);
       return result;
@@ -50,6 +52,15 @@ export class GatewaySender {
       return failure;
     }
   }
+}
+
+/** The provider may have taken the message, under an id that cannot be kept. */
+function unstorableAnswer(): GatewayError {
+  return new GatewayError({
+    class: 'ambiguous',
+    code: 'unreadable_answer',
+    message: 'The provider answered with an id that cannot be one.',
+  });
 }
 
 /** A gateway that throws anything else has a fault, and whether its request left is not known. */

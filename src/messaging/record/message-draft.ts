@@ -3,6 +3,9 @@ import type { EventType } from '../../platform/events/event-store';
 import { advances, isFinal, statusOfParts } from './message-state';
 import type { AttemptRecord, DispatchOutcome, MessageState, ReportedStatus, Requeue } from './message.types';
 
+/** The most that the column holds. */
+const MOST_SEGMENTS = 32_767;
+
 /** Why a message did not arrive. */
 interface Failure {
   code: string;
@@ -80,8 +83,7 @@ export function applyOutcome(draft: Draft, outcome: DispatchOutcome, now: number
     const early = draft.row.parts ?? {};
     draft.parts = Object.fromEntries(draft.externalIds.map((id) => [id, early[id] ?? ('sent' as MessageStatus)]));
   }
-  if (next.cost) draft.cost = next.cost;
-  if (next.segments !== undefined) draft.segments = next.segments;
+  applyDetails(draft, next);
   setStatus(draft, next.status, now, { gateway: next.gateway, externalId: next.externalId });
 }
 
@@ -97,8 +99,7 @@ export function applyReport(draft: Draft, report: ReportedStatus): void {
     draft.parts = { ...parts, [report.externalId]: advances(before, status) ? status : before };
     status = statusOfParts(draft.parts);
   }
-  if (report.cost) draft.cost = report.cost;
-  if (report.segments !== undefined) draft.segments = report.segments;
+  applyDetails(draft, report);
   if (configId === null) {
     // The report overtook the provider's answer, or settles an attempt whose fate was open.
     draft.gateway = report.gateway;
@@ -121,6 +122,13 @@ export function applyReport(draft: Draft, report: ReportedStatus): void {
         }
       : undefined,
   });
+}
+
+/** What a provider says of price and parts, when it can be: a word of nonsense must not keep the rest from being written. */
+function applyDetails(draft: Draft, { cost, segments }: Pick<ReportedStatus, 'cost' | 'segments'>): void {
+  if (cost && /^-?\d{1,15}(\.\d{1,15})?$/.test(cost.amount) && /^[A-Z]{3}$/.test(cost.currency)) draft.cost = cost;
+  if (segments !== undefined && Number.isInteger(segments) && segments > 0 && segments <= MOST_SEGMENTS)
+    draft.segments = segments;
 }
 
 /** Moves a draft forward and notes the event; does nothing when that would be a step back. */

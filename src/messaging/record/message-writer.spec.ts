@@ -115,6 +115,20 @@ describe('MessageWriter', () => {
     return row!;
   }
 
+  it.each([
+    { segments: 1.5 },
+    { segments: 70_000 },
+    { segments: 1e12 },
+    { cost: { amount: 'n/a', currency: 'EUR' } },
+    { cost: { amount: '1e999999', currency: 'EUR' } },
+    { cost: { amount: '0.01', currency: 'E\0R' } },
+  ])('settles a message whose provider talks nonsense besides: %j', async (nonsense) => {
+    const id = await stored();
+    expect(await sent(id, `SM${id}`, nonsense)).toBe(true);
+    expect(await report(id, 'delivered', nonsense)).toBe(true);
+    expect(await read(id)).toMatchObject({ status: 'delivered', queued: 0 });
+  });
+
   it('settles a sent message: status, attempt, queue, event and the provider’s id, together', async () => {
     const id = await stored();
     expect(await sent(id, 'SM1')).toBe(true);
@@ -280,10 +294,7 @@ describe('MessageWriter', () => {
 
   it('fails one change that the database refuses without its neighbours', async () => {
     const [bad, good] = [await stored(), await stored()];
-    const results = await Promise.allSettled([
-      sent(bad, 'SMbad', { cost: { amount: 'a lot', currency: 'EUR' } }),
-      sent(good, 'SMgood'),
-    ]);
+    const results = await Promise.allSettled([sent(bad, 'SM\0'), sent(good, 'SMgood')]);
     expect(results.map((result) => result.status)).toEqual(['rejected', 'fulfilled']);
     expect(await read(good)).toMatchObject({ status: 'sent' });
     expect(await read(bad)).toMatchObject({ status: 'queued', queued: 1 });

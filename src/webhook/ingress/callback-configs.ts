@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigDirectory, type CallbackConfig } from '../../gateway/configs/config-directory';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
+import { isStorableId } from '../../kernel/storable-text';
 import { Database } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
-import { isPossibleId } from './callback-events';
 
 const MOST_IDS = 100;
 
@@ -27,7 +27,7 @@ export class CallbackConfigs {
     claim: { account?: string; externalIds?: string[] },
   ): Promise<CallbackConfig[]> {
     if (claim.account !== undefined) return this.directory.findForCallback(definition.slug, { account: claim.account });
-    const externalIds = claim.externalIds?.slice(0, MOST_IDS).filter(isPossibleId) ?? [];
+    const externalIds = claim.externalIds?.slice(0, MOST_IDS).filter(isStorableId) ?? [];
     if (externalIds.length === 0) return [];
     const rows = await this.database.query<{ config_id: string }>(
       // Config by config, as the index goes: anybody can make us ask this, so it must not read the whole table.

@@ -1,13 +1,5 @@
 import type { CallbackDefinition, CallbackRequest, NormalizedEvent } from '../../gateway/contracts/callback';
-import { storableText } from '../../kernel/storable-text';
-
-/** Longest ids that are kept; they are in indexes, and no provider's are near it. */
-const LONGEST_ID = 512;
-
-/** Whether an id out of a callback can be one that is stored. */
-export function isPossibleId(id: string): boolean {
-  return id.length <= LONGEST_ID && storableText(id) === id;
-}
+import { isStorableId, storableText } from '../../kernel/storable-text';
 
 /**
  * What a verified callback says, fit to be stored: a provider's texts may hold what PostgreSQL cannot keep.
@@ -17,7 +9,7 @@ export function readCallback(callback: CallbackDefinition, request: CallbackRequ
   return callback.parse(request).map((event) => {
     const clean = storable(event) as NormalizedEvent;
     for (const id of [clean.eventId, clean.externalId, clean.messageId])
-      if (id !== undefined && !isPossibleId(id)) throw new Error('an id in the callback is too long');
+      if (id !== undefined && !isStorableId(id)) throw new Error('an id in the callback is too long');
     return clean;
   });
 }
