@@ -26,7 +26,7 @@ export class MessageActions {
   /** The message, with why it waits where only its lane knows. @throws Problem not_found */
   async view(clientId: string, id: string): Promise<MessageView> {
     const view = await this.reader.get(clientId, id);
-    if (view.status === 'queued' && view.waiting_on === null) {
+    if ((view.status === 'queued' || view.status === 'scheduled') && view.waiting_on === null) {
       const lane = await this.reader.waitingLane(clientId, id);
       if (lane) view.waiting_on = await this.waits.reason(lane);
     }
@@ -41,6 +41,11 @@ export class MessageActions {
     const at = messageIdTime(id);
     if (at === null) throw Problem.notFound('message');
     const canceled = await this.database.tenant(clientId, async (tx) => {
+      // First the message, then its queue row, as who writes a report does: else the two could wait for each other.
+      await tx.query(
+        'SELECT 1 FROM messages WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0) FOR NO KEY UPDATE',
+        [clientId, id, at],
+      );
       const taken = await tx.query(
         `DELETE FROM message_queue q USING messages m
          WHERE q.client_id = $1 AND q.message_id = $2 AND q.claimed_by IS NULL AND q.unknown_since IS NULL

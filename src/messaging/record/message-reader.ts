@@ -132,7 +132,8 @@ export class MessageReader {
   async waitingLane(clientId: string, id: string): Promise<string | null> {
     const rows = await this.database.tenant(clientId, (tx) =>
       tx.query<{ lane: string }>(
-        'SELECT lane FROM message_queue WHERE client_id = $1 AND message_id = $2 AND claimed_by IS NULL AND waiting_on IS NULL',
+        `SELECT lane FROM message_queue
+         WHERE client_id = $1 AND message_id = $2 AND claimed_by IS NULL AND due_at <= now() AND (waiting_on IS NULL OR waiting_on IN ('schedule', 'retry'))`,
         [clientId, id],
       ),
     );
@@ -180,7 +181,7 @@ function viewOf(row: MessageRow): MessageView {
         : null,
     segments: row.segments,
     encoding: row.encoding,
-    waiting_on: waiting && !row.queue_claimed ? row.queue_waiting_on : null,
+    waiting_on: waiting && !row.queue_claimed && !isOver(row) ? row.queue_waiting_on : null,
     possible_duplicate: row.possible_duplicate,
     error_code: row.error_code,
     error_message: row.error_message,
@@ -193,6 +194,11 @@ function viewOf(row: MessageRow): MessageView {
     created_at: new Date(messageIdTime(row.id)!).toISOString(),
     updated_at: row.updated_at.toISOString(),
   };
+}
+
+/** A wait for a time that has come; what the message waits for now, its lane says. */
+function isOver(row: MessageRow): boolean {
+  return row.queue_due === true && (row.queue_waiting_on === 'schedule' || row.queue_waiting_on === 'retry');
 }
 
 /** Fields of an event's data that the message itself shows already. */
