@@ -18,6 +18,10 @@ import { ReadyLists } from './ready-lists';
 const PER_LIST = 1_000;
 /** Most messages of one claim statement. */
 const CLAIM_BATCH = 200;
+/** Claims of a size in between are followed by a short wait: each has a fixed cost (a round trip, a sync of the log). */
+const BUSY_CLAIM = 3;
+const FULL_CLAIM = 48;
+const CLAIM_LINGER_MS = 4;
 const SWEEP_MS = 500;
 const BEAT_MS = 2_000;
 /** Without a heartbeat for so long, other processes may soon take this one for dead, so it begins nothing. Well below their patience. */
@@ -125,7 +129,10 @@ export class Dispatcher {
       this.pumpWhenGateOpens();
       return;
     }
-    this.claiming = this.claim(taken).finally(() => {
+    this.claiming = this.claim(taken).then(async () => {
+      // While busy, a little patience makes one claim of several small ones; a lone message is not kept waiting.
+      if (taken.length >= BUSY_CLAIM && taken.length < FULL_CLAIM)
+        await new Promise((resolve) => setTimeout(resolve, CLAIM_LINGER_MS));
       this.claiming = undefined;
       this.pump();
     });

@@ -104,6 +104,10 @@ interface KeyRow {
 /** Most rows in one flush, and most requests that may wait for one before further ones are answered 503. */
 const MAX_BATCH = 1_000;
 const MAX_WAITING = 20_000;
+/** A request that comes while others do may wait this long for them, milliseconds. */
+const LINGER_MS = 2;
+/** While one flush is written the next one can be filled and sent. */
+const PARALLEL = 2;
 
 /**
  * Makes accepted messages durable by group commit, then tells the dispatch queue. Requests that come while a flush is in flight share the
@@ -114,6 +118,8 @@ export class MessageInserter {
   private readonly commits = new GroupCommit<NewMessage, InsertResult>(
     (messages) => this.flush(messages),
     MAX_BATCH,
+    LINGER_MS,
+    PARALLEL,
     MAX_WAITING,
     () => Problem.unavailable('The service is taking all that it can right now.'),
   );

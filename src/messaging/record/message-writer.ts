@@ -24,6 +24,8 @@ export type MessageChange = { kind: 'dispatch'; outcome: DispatchOutcome } | { k
 
 /** Most changes in one flush. */
 const MAX_BATCH = 500;
+/** An outcome that comes while others do may wait this long for them, milliseconds. */
+const LINGER_MS = 4;
 /** Messages whose state is remembered after a write: reports come within seconds of a send. About 400 bytes each. */
 const MOST_STATES = 20_000;
 
@@ -51,7 +53,11 @@ export interface PreparedChanges {
  */
 @Injectable()
 export class MessageWriter {
-  private readonly commits = new GroupCommit<MessageChange, boolean>((changes) => this.flush(changes), MAX_BATCH);
+  private readonly commits = new GroupCommit<MessageChange, boolean>(
+    (changes) => this.flush(changes),
+    MAX_BATCH,
+    LINGER_MS,
+  );
   private readonly states = new LRUCache<string, MessageState>({ max: MOST_STATES });
 
   /** The claim holder that this process writes under; set by the dispatcher. */

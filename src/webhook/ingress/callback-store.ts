@@ -31,6 +31,10 @@ export type CallbackState = 'matched' | 'unmatched' | 'unmapped' | 'ignored' | '
 const RETRY_MINUTES = 10;
 const MAX_BATCH = 500;
 const MAX_WAITING = 10_000;
+/** A callback that comes while others do may wait this long for them, milliseconds. */
+const LINGER_MS = 3;
+/** While one flush is written the next one can be filled and sent. */
+const PARALLEL = 2;
 
 // Ordered, so that two processes that get the same repeats cannot wait for each other.
 const TAKE_KEYS = statement(
@@ -93,6 +97,8 @@ export class CallbackStore {
   private readonly commits = new GroupCommit<ReceivedEvent, void>(
     (events) => this.flush(events),
     MAX_BATCH,
+    LINGER_MS,
+    PARALLEL,
     MAX_WAITING,
     () => Problem.unavailable('Too many callbacks at once; send it again.'),
   );
