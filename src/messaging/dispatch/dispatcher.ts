@@ -21,7 +21,7 @@ const CLAIM_BATCH = 200;
 /** Claims of a size in between are followed by a short wait: each has a fixed cost (a round trip, a sync of the log). */
 const BUSY_CLAIM = 3;
 const FULL_CLAIM = 48;
-const CLAIM_LINGER_MS = 4;
+const CLAIM_LINGER_MS = 8;
 const SWEEP_MS = 500;
 const BEAT_MS = 2_000;
 /** Without a heartbeat for so long, other processes may soon take this one for dead, so it begins nothing. Well below their patience. */

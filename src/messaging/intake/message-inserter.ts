@@ -105,7 +105,7 @@ interface KeyRow {
 const MAX_BATCH = 1_000;
 const MAX_WAITING = 20_000;
 /** A request that comes while others do may wait this long for them, milliseconds. */
-const LINGER_MS = 2;
+const LINGER_MS = 3;
 /** While one flush is written the next one can be filled and sent. */
 const PARALLEL = 2;
 

@@ -3,16 +3,16 @@ import { statement } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import type { Draft } from './message-draft';
 
-const STATE =
+export const STATE_COLUMNS =
   'm.id, m.client_id, m.channel, m.status, m.recipient, m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.version';
 const BY_ID = `FROM unnest($1::text[], $2::float8[]) AS i(id, at) JOIN messages m ON m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)`;
 
-export const READ_STATES = statement('messages.read_states', `SELECT ${STATE} ${BY_ID}`);
+export const READ_STATES = statement('messages.read_states', `SELECT ${STATE_COLUMNS} ${BY_ID}`);
 
 // NO KEY UPDATE: the ids never change. Ordered, so that two processes that lock the same messages cannot wait for each other.
 export const LOCK_STATES = statement(
   'messages.lock_states',
-  `SELECT ${STATE} ${BY_ID} ORDER BY m.id FOR NO KEY UPDATE OF m`,
+  `SELECT ${STATE_COLUMNS} ${BY_ID} ORDER BY m.id FOR NO KEY UPDATE OF m`,
 );
 
 /** Number of parameters of {@link WRITE_CTES}. */

@@ -25,7 +25,7 @@ export type MessageChange = { kind: 'dispatch'; outcome: DispatchOutcome } | { k
 /** Most changes in one flush. */
 const MAX_BATCH = 500;
 /** An outcome that comes while others do may wait this long for them, milliseconds. */
-const LINGER_MS = 4;
+const LINGER_MS = 8;
 /** Messages whose state is remembered after a write: reports come within seconds of a send. About 400 bytes each. */
 const MOST_STATES = 20_000;
 
@@ -86,6 +86,12 @@ export class MessageWriter {
   /** What this writer remembers of a message; it may have been changed elsewhere since. */
   peek(messageId: string): MessageState | undefined {
     return this.states.get(messageId);
+  }
+
+  /** Takes a state that somebody read, unless a newer one is known. */
+  remember(state: MessageState): void {
+    const kept = this.states.get(state.id);
+    if (!kept || kept.version < state.version) this.states.set(state.id, state);
   }
 
   /** Works out changes that need no lock, from states that may be old. Write them with `WRITE_CTES`, then call {@link settle}. */

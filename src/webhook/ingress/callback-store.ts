@@ -1,10 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { GroupCommit } from '../../kernel/group-commit';
-import { newId } from '../../kernel/ids';
+import { messageIdTime, newId } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import type { NormalizedEvent, StatusEvent } from '../../gateway/contracts/callback';
+import type { MessageState } from '../../messaging/record/message.types';
 import { MessageWriter, type AppliedChanges, type MessageChange } from '../../messaging/record/message-writer';
-import { WRITE_CTES, WRITE_PARAMETERS, writeParameters } from '../../messaging/record/message-statements';
+import {
+  STATE_COLUMNS,
+  WRITE_CTES,
+  WRITE_PARAMETERS,
+  writeParameters,
+} from '../../messaging/record/message-statements';
 import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
 import { byteaArray, plainArray, textArray } from '../../platform/database/pg-array';
 
@@ -51,10 +57,13 @@ const TAKE_KEYS = statement(
    GROUP BY i.config_id, i.event_id`,
 );
 
+// What the provider's ids are mapped to, and the messages that the callbacks name themselves, at once.
 const FIND_MESSAGES = statement(
   'provider_events.find_messages',
-  `SELECT i.n::int, x.message_id FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i(config_id, external_id, n)
-   JOIN external_ids x ON x.config_id = i.config_id AND x.external_id = i.external_id`,
+  `SELECT i.n::int, x.message_id AS mapped, ${STATE_COLUMNS}
+   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) WITH ORDINALITY AS i(config_id, external_id, hint, at, n)
+   LEFT JOIN external_ids x ON x.config_id = i.config_id AND x.external_id = i.external_id
+   LEFT JOIN messages m ON m.id = i.hint AND m.created_at = to_timestamp(i.at / 1000.0)`,
 );
 
 /** The rows of `provider_events`, from parameters that begin at a number. */
@@ -209,11 +218,16 @@ export class CallbackStore {
 
   private async findMessages(items: StoredItem[]): Promise<void> {
     if (items.length === 0) return;
-    const rows = await this.database.query<{ n: number; message_id: string }>(FIND_MESSAGES, [
+    const rows = await this.database.query<{ n: number; mapped: string | null } & MessageState>(FIND_MESSAGES, [
       textArray(items.map(({ received }) => received.configId)),
       textArray(items.map(({ received }) => received.event?.externalId)),
+      textArray(items.map(({ messageId }) => messageId)),
+      plainArray(items.map(({ messageId }) => (messageId === null ? null : messageIdTime(messageId)))),
     ]);
-    for (const row of rows) items[row.n - 1]!.messageId = row.message_id;
+    for (const { n, mapped, ...state } of rows) {
+      if (mapped !== null) items[n - 1]!.messageId = mapped;
+      if (state.id !== null) this.writer.remember(state);
+    }
   }
 
   private async storeIn(tx: Transaction, events: readonly ReceivedEvent[]): Promise<AppliedChanges | undefined> {
