@@ -4,7 +4,7 @@ import { GroupCommit } from '../../kernel/group-commit';
 import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import { Database, isDatabaseUnavailable, statement } from '../../platform/database/database';
-import { byteaArray, plainArray, textArray } from '../../platform/database/pg-array';
+import { byteaArray, jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
 import { DISPATCH_QUEUE, type JobQueue, type ReadyGroup } from '../../platform/queue/job-queue';
 import { IntakeMetrics } from './intake-metrics';
 
@@ -251,7 +251,7 @@ function insertParameters(messages: readonly NewMessage[], idempotencyHours: num
     textArray(messages.map((message) => message.status)),
     textArray(messages.map((message) => message.recipient)),
     textArray(messages.map((message) => message.sender)),
-    textArray(messages.map((message) => JSON.stringify(message.content))),
+    jsonArray(messages.map((message) => message.content)),
     plainArray(messages.map((message) => message.priority)),
     textArray(messages.map(extraOf)),
     textArray(messages.map((message) => message.encoding)),

@@ -1,6 +1,6 @@
 import { messageIdTime, newId } from '../../kernel/ids';
 import { statement } from '../../platform/database/database';
-import { plainArray, textArray } from '../../platform/database/pg-array';
+import { jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
 import type { Draft } from './message-draft';
 
 export const STATE_COLUMNS =
@@ -100,8 +100,8 @@ export function writeParameters(drafts: readonly Draft[]): unknown[] {
     textArray(drafts.map((draft) => draft.gateway)),
     textArray(drafts.map((draft) => draft.configId)),
     textArray(drafts.map((draft) => draft.externalId)),
-    textArray(drafts.map((draft) => (draft.parts ? JSON.stringify(draft.parts) : null))),
-    textArray(drafts.map((draft) => (draft.attempts.length > 0 ? JSON.stringify(draft.attempts) : null))),
+    jsonArray(drafts.map((draft) => draft.parts)),
+    jsonArray(drafts.map((draft) => (draft.attempts.length > 0 ? draft.attempts : null))),
     textArray(drafts.map((draft) => draft.cost?.amount)),
     textArray(drafts.map((draft) => draft.cost?.currency)),
     plainArray(drafts.map((draft) => draft.segments)),
@@ -120,7 +120,7 @@ export function writeParameters(drafts: readonly Draft[]): unknown[] {
     textArray(events.map(({ row }) => row.id)),
     plainArray(events.map(({ event }) => event.occurredAt)),
     textArray(events.map(({ event }) => event.gateway)),
-    textArray(events.map(({ event }) => JSON.stringify(event.data))),
+    jsonArray(events.map(({ event }) => event.data)),
   ];
 }
 

@@ -16,6 +16,20 @@ export function textArray(values: ReadonlyArray<string | null | undefined>): str
   return `${literal}}`;
 }
 
+/**
+ * Values as `jsonb[]`, or `text[]` of JSON. JSON has no control characters of its own, so quoting it as a JSON text once more is just what an array literal
+ * wants: a backslash before each quote and backslash, done natively.
+ */
+export function jsonArray(values: readonly unknown[]): string {
+  let literal = '{';
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (i > 0) literal += ',';
+    literal += value === null || value === undefined ? 'NULL' : JSON.stringify(JSON.stringify(value));
+  }
+  return `${literal}}`;
+}
+
 /** Numbers and booleans: `{1,NULL,…}`. */
 export function plainArray(values: ReadonlyArray<number | boolean | null | undefined>): string {
   let literal = '{';

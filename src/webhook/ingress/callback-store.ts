@@ -12,7 +12,7 @@ import {
   writeParameters,
 } from '../../messaging/record/message-statements';
 import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
-import { byteaArray, plainArray, textArray } from '../../platform/database/pg-array';
+import { byteaArray, jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
 
 /** One event out of a verified callback, or a verified callback that could not be read (`event` null). */
 export interface ReceivedEvent {
@@ -281,8 +281,8 @@ function rawParameters(items: readonly StoredItem[]): unknown[] {
     textArray(items.map(({ received }) => received.event?.externalId)),
     textArray(items.map(({ messageId, known }) => (known ? messageId : null))),
     textArray(states),
-    textArray(items.map(({ received }) => (received.event ? JSON.stringify(received.event) : null))),
-    textArray(items.map(({ received }) => JSON.stringify(received.request))),
+    jsonArray(items.map(({ received }) => received.event)),
+    jsonArray(items.map(({ received }) => received.request)),
     byteaArray(items.map(({ received }) => received.rawBody)),
     plainArray(items.map(({ received }, index) => states[index] === 'unmatched' && isReport(received.event))),
   ];

@@ -168,12 +168,18 @@ export class CallbackController {
 }
 
 function keptRequest(request: CallbackRequest): { method: string; query: string; headers: Record<string, string> } {
-  const query = new URLSearchParams(request.query);
-  query.delete('token');
+  const mark = request.publicUrl.indexOf('?');
+  let query = mark < 0 ? '' : request.publicUrl.slice(mark + 1);
+  // The token opens this config's callbacks; its name may be written in escapes too.
+  if (/token|%/i.test(query)) {
+    const rest = new URLSearchParams(request.query);
+    rest.delete('token');
+    query = rest.toString();
+  }
   const headers: Record<string, string> = {};
   for (const name of KEPT_HEADERS) {
     const value = request.headers[name];
     if (value !== undefined) headers[name] = value;
   }
-  return { method: request.method, query: query.toString(), headers };
+  return { method: request.method, query, headers };
 }
