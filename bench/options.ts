@@ -55,7 +55,7 @@ export const HELP = `npm run bench -- [options]
   --quick                      three short rounds, 500,000 old messages instead of 5 million
   --only <row>                 one row, may be given again: ${ROW_NAMES.join(', ')}; default: all
   --driver <in-process|bull>   one queue driver; default: both
-  --connections <n>            of the load generator (100)
+  --connections <n>            of the load generator (200)
   --check                      exit code 1 when a figure is below its minimum
   --write                      also write docs/benchmarks.md; a row that is not measured now keeps the newest
                                figures of bench/results, with their own date
@@ -69,7 +69,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true },
       driver: { type: 'string' },
-      connections: { type: 'string', default: '100' },
+      connections: { type: 'string', default: '200' },
       check: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       profile: { type: 'string' },
