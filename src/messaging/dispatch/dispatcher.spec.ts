@@ -15,6 +15,8 @@ describe('Dispatcher', () => {
     const seen = new Set<string>();
     const isOpen = (lane: string) => performance.now() - begun >= opens[lane]!;
     let took = Number.POSITIVE_INFINITY;
+    let claimed = () => {};
+    const claim = new Promise<void>((resolve) => (claimed = resolve));
     let hint: (groups: ReadyGroup[]) => void = () => {};
     const gate = {
       enter(_: string, lane: string) {
@@ -22,13 +24,17 @@ describe('Dispatcher', () => {
         return isOpen(lane);
       },
       leave() {},
-      opensIn: () => Math.min(...[...seen].filter((lane) => !isOpen(lane)).map((lane) => opens[lane]!)),
+      opensIn: () => {
+        const closed = [...seen].filter((lane) => !isOpen(lane)).map((lane) => opens[lane]!);
+        return closed.length > 0 ? Math.min(...closed) : undefined;
+      },
     };
     const claims = {
       beat: () => Promise.resolve(),
       sweep: () => new Promise(() => {}),
       claim() {
         took = performance.now() - begun;
+        claimed();
         return Promise.resolve([]);
       },
     };
@@ -45,8 +51,8 @@ describe('Dispatcher', () => {
     await dispatcher.start();
     hint([{ clientId: 'a', lane: 'slow', priority: 1, ids: ['m1'] }]);
     hint([{ clientId: 'b', lane: 'quick', priority: 1, ids: ['m2'] }]);
-    // The refill looks every half second too, so the answer has to be there before.
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(took).toBeLessThan(300);
+    await claim;
+    // The refill looks every half second too; what the timer does has to come before.
+    expect(took).toBeLessThan(480);
   });
 });

@@ -22,6 +22,8 @@ describe('LaneGate', () => {
     expect(lanes.enter('t', 'cfg_a')).toBe(false);
     expect(lanes.opensIn()).toBe(1_000);
     clock.advance(1_000);
+    // Open by now, whether anybody comes or not: waiting for it would be a timer without end.
+    expect(lanes.opensIn()).toBeUndefined();
     expect(lanes.enter('t', 'cfg_a')).toBe(true);
   });
 

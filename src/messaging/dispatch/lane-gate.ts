@@ -70,9 +70,14 @@ export class LaneGate {
 
   /** Milliseconds until the first lane that is closed for its rate opens; undefined when none is. */
   opensIn(): number | undefined {
+    const now = this.clock.now();
     let first: number | undefined;
-    for (const until of this.closedUntil.values()) if (first === undefined || until < first) first = until;
-    return first === undefined ? undefined : Math.max(0, first - this.clock.now());
+    for (const [lane, until] of this.closedUntil) {
+      // Its time is over and nobody came: there is nothing to wait for.
+      if (until <= now) this.closedUntil.delete(lane);
+      else if (first === undefined || until < first) first = until;
+    }
+    return first === undefined ? undefined : first - now;
   }
 
   /** Whether a lane waits for its rate now. */
