@@ -4,6 +4,7 @@ import { Problem } from '../../kernel/problem';
 import { LaneWaits } from '../dispatch/lane-waits';
 import { Database } from '../../platform/database/database';
 import { EventStore } from '../../platform/events/event-store';
+import { messageEventData } from './message-draft';
 import { MessageReader } from './message-reader';
 import { MessageSignal } from './message-signal';
 import { MessageWriter } from './message-writer';
@@ -54,36 +55,15 @@ export class MessageActions {
         [clientId, id],
       );
       if (taken.length === 0) return false;
-      const rows = await tx.query<{
-        channel: string;
-        recipient: string;
-        reference: string | null;
-        metadata: Record<string, string> | null;
-      }>(
+      const [row] = await tx.query<Parameters<typeof messageEventData>[0]>(
         `UPDATE messages SET status = 'canceled', version = version + 1, updated_at = now()
-         WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0) RETURNING channel, recipient, reference, metadata`,
+         WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0)
+         RETURNING id, client_id, channel, recipient, reference, metadata`,
         [clientId, id, at],
       );
-      const row = rows[0]!;
       const now = Date.now();
-      await this.events.insert(tx, [
-        {
-          clientId,
-          type: 'message.canceled',
-          messageId: id,
-          occurredAt: now,
-          data: {
-            message_id: id,
-            client_id: clientId,
-            channel: row.channel,
-            status: 'canceled',
-            to: row.recipient,
-            ...(row.reference ? { reference: row.reference } : {}),
-            ...(row.metadata ? { metadata: row.metadata } : {}),
-            occurred_at: new Date(now).toISOString(),
-          },
-        },
-      ]);
+      const data = messageEventData(row!, 'canceled', now);
+      await this.events.insert(tx, [{ clientId, type: 'message.canceled', messageId: id, occurredAt: now, data }]);
       return true;
     });
     if (canceled) {

@@ -142,29 +142,38 @@ function setStatus(
   draft.status = status;
   draft.clearError = detail.error === undefined && (status === 'delivered' || status === 'read');
   if (detail.error) draft.error = detail.error;
-  const { row } = draft;
   const gateway = detail.gateway ?? draft.gateway;
+  const externalId = detail.externalId ?? draft.externalId ?? draft.row.external_id;
   draft.events.push({
     type: `message.${status}` as EventType,
     occurredAt: at,
     gateway,
-    data: {
-      message_id: row.id,
-      client_id: row.client_id,
-      channel: row.channel,
-      status,
-      to: row.recipient,
-      ...(gateway ? { gateway } : {}),
-      ...((detail.externalId ?? draft.externalId ?? row.external_id)
-        ? { external_id: detail.externalId ?? draft.externalId ?? row.external_id }
-        : {}),
-      ...(row.reference ? { reference: row.reference } : {}),
-      ...(row.metadata ? { metadata: row.metadata } : {}),
-      ...(detail.error ? { error_code: detail.error.code, error_message: detail.error.message } : {}),
-      ...(detail.error?.providerCode !== undefined ? { provider_code: detail.error.providerCode } : {}),
-      occurred_at: new Date(at).toISOString(),
-    },
+    data: messageEventData(draft.row, status, at, { gateway, externalId, error: detail.error }),
   });
+}
+
+/** What clients are told of a message that came to a status; the one shape of every `message.*` event. */
+export function messageEventData(
+  message: Pick<MessageState, 'id' | 'client_id' | 'channel' | 'recipient' | 'reference' | 'metadata'>,
+  status: MessageStatus,
+  at: number,
+  detail: { gateway?: string | null; externalId?: string | null; error?: Failure } = {},
+): object {
+  const { gateway, externalId, error } = detail;
+  return {
+    message_id: message.id,
+    client_id: message.client_id,
+    channel: message.channel,
+    status,
+    to: message.recipient,
+    ...(gateway ? { gateway } : {}),
+    ...(externalId ? { external_id: externalId } : {}),
+    ...(message.reference ? { reference: message.reference } : {}),
+    ...(message.metadata ? { metadata: message.metadata } : {}),
+    ...(error ? { error_code: error.code, error_message: error.message } : {}),
+    ...(error?.providerCode !== undefined ? { provider_code: error.providerCode } : {}),
+    occurred_at: new Date(at).toISOString(),
+  };
 }
 
 function isOpen(status: MessageStatus): boolean {
