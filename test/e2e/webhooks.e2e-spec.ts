@@ -267,6 +267,7 @@ describe('events to clients', () => {
 
   it('lets a client pull the same stream from where it was, filtered, and misses nothing', async () => {
     await deliver(['delivered']);
+    await service.everythingReadable();
     const first = await tenant.api.get('/v1/events?limit=1');
     expect(first.body.data).toHaveLength(1);
     const rest = await tenant.api.get(`/v1/events?after=${first.body.meta.next_cursor}`);
@@ -275,6 +276,7 @@ describe('events to clients', () => {
     const empty = await tenant.api.get(`/v1/events?after=${end}`);
     expect([empty.body.data, empty.body.meta.next_cursor]).toEqual([[], end]);
     await Promise.all(Array.from({ length: 30 }, () => deliver(['delivered'])));
+    await service.everythingReadable();
     const later: Wire[] = [];
     for (let after = end; ;) {
       const page = await tenant.api.get(`/v1/events?limit=7&after=${after}`);

@@ -5,6 +5,7 @@ import { ApiContract } from './api-contract';
 import { ScriptedTwilio } from './scripted-twilio';
 import { ScriptedVonage } from './scripted-vonage';
 import { createTestDatabase, type TestDatabase } from './test-database';
+import { until } from './until';
 
 /** Every line that the service logged in this file, as the bytes that would go to standard output. */
 export const logLines: string[] = [];
@@ -203,6 +204,7 @@ export class Service {
       until: (id, fits, patienceMs) =>
         eventually(async () => (await api.get(`/v1/messages/${id}`)).body.data, fits, patienceMs),
       events: async (types) => {
+        await this.everythingReadable();
         const events: Wire[] = [];
         let after = '';
         for (;;) {
@@ -214,6 +216,16 @@ export class Service {
         }
       },
     };
+  }
+
+  /** The feed ends before the oldest transaction that runs on the server, which may be another spec's: waits until all that is committed by now is in it. */
+  async everythingReadable(): Promise<void> {
+    const { database } = this.database;
+    const [now] = await database.query<{ tx: string }>('SELECT pg_current_xact_id()::text AS tx');
+    await until('the feed reaches the present', async () => {
+      const sql = 'SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8 AS past';
+      return (await database.query<{ past: boolean }>(sql, [now!.tx]))[0]!.past;
+    });
   }
 
   async stop(): Promise<void> {
