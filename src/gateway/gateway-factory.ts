@@ -1,7 +1,10 @@
 import type { AppConfig } from '../config/app-config';
 import type { Channel } from '../kernel/channel';
+import { Dialer } from '../platform/http-client/dialer';
+import type { SsrfGuard } from '../platform/http-client/ssrf-guard';
 import type { Gateway } from './contracts/gateway';
-import type { GatewayDeps, ProviderDefinition } from './contracts/provider-definition';
+import type { GatewayDeps, ProviderDefinition, ProviderUrl } from './contracts/provider-definition';
+import { STAND_IN_HOST } from './contracts/simulator';
 import type { ProviderRegistry } from './provider-registry';
 import type { SimulatorAddress } from './simulator-address';
 
@@ -16,7 +19,7 @@ export class GatewayFactory {
 
   constructor(
     private readonly registry: ProviderRegistry,
-    private readonly common: Omit<GatewayDeps, 'baseUrl'>,
+    private readonly common: Pick<GatewayDeps, 'http' | 'clock'> & { guard: SsrfGuard },
     private readonly overrides: AppConfig['baseUrls'],
     private readonly simulator: SimulatorAddress,
   ) {}
@@ -39,17 +42,27 @@ export class GatewayFactory {
     return gateway;
   }
 
-  /** Where a provider's API is: the operator's override, else the simulator's stand-in, else the provider itself. */
+  /** Where a provider's API is: the operator's override, else the simulator's stand-in, else the provider itself. Empty when each config says. */
   baseUrlOf(definition: ProviderDefinition): string {
+    return definition.baseUrl === null ? '' : this.urlOf(definition.baseUrl, definition.key, '');
+  }
+
+  private urlOf(url: ProviderUrl, key: string, path: string): string {
     const overrides: Readonly<Record<string, string | undefined>> = this.overrides;
-    return overrides[definition.baseUrl.env] ?? this.simulator.url(definition.key) ?? definition.baseUrl.default;
+    const override = overrides[url.env];
+    if (override !== undefined) return override;
+    const standIn = this.simulator.url(key);
+    return standIn === undefined ? url.default : standIn + path;
   }
 
   private depsOf(definition: ProviderDefinition): GatewayDeps {
     const baseUrl = (): string => this.baseUrlOf(definition);
+    const { guard, ...common } = this.common;
     let known: string | undefined;
     return {
-      ...this.common,
+      ...common,
+      dialer: new Dialer(guard, (host) => (host === STAND_IN_HOST ? this.simulator.socket(definition.key) : undefined)),
+      furtherUrl: (name) => this.urlOf(definition.furtherUrls![name]!, definition.key, `/${name}`),
       // A getter: the simulator's address is not known while modules are made. Read once, then kept.
       get baseUrl() {
         return (known ??= baseUrl());

@@ -11,6 +11,7 @@ import { Database } from '../platform/database/database';
 import { EventStore } from '../platform/events/event-store';
 import { HTTP_CLIENT, type HttpClient } from '../platform/http-client/http-client';
 import { HttpClientModule } from '../platform/http-client/http-client.module';
+import { SsrfGuard } from '../platform/http-client/ssrf-guard';
 import { SecretBox } from '../platform/secrets/secret-box';
 import { TenantDirectory } from '../tenancy/tenant-directory';
 import { ConfigCredentials } from './configs/config-credentials';
@@ -53,14 +54,15 @@ const REGISTRY: Provider[] = [
   },
   {
     provide: GatewayFactory,
-    inject: [ProviderRegistry, HTTP_CLIENT, APP_CONFIG, SimulatorAddress, CLOCK],
+    inject: [ProviderRegistry, HTTP_CLIENT, SsrfGuard, APP_CONFIG, SimulatorAddress, CLOCK],
     useFactory: (
       registry: ProviderRegistry,
       http: HttpClient,
+      guard: SsrfGuard,
       config: AppConfig,
       simulator: SimulatorAddress,
       clock: Clock,
-    ) => new GatewayFactory(registry, { http, clock }, config.baseUrls, simulator),
+    ) => new GatewayFactory(registry, { http, guard, clock }, config.baseUrls, simulator),
   },
 ];
 

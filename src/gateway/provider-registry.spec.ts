@@ -3,6 +3,7 @@ import type { HttpClient } from '../platform/http-client/http-client';
 import { GatewayFactory } from './gateway-factory';
 import { ProviderRegistry } from './provider-registry';
 import { SimulatorAddress } from './simulator-address';
+import { SsrfGuard } from '../platform/http-client/ssrf-guard';
 
 const http = {} as HttpClient;
 
@@ -37,7 +38,7 @@ describe('GatewayFactory', () => {
     const account = fakeAccount();
     const registry = new ProviderRegistry();
     registry.register(fakeProvider({}, account));
-    const gateways = new GatewayFactory(registry, { http }, overrides, simulator);
+    const gateways = new GatewayFactory(registry, { http, guard: new SsrfGuard([]) }, overrides, simulator);
     return { gateways, account };
   };
 

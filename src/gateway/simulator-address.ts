@@ -3,13 +3,23 @@
  */
 export class SimulatorAddress {
   private locate: ((providerKey: string) => string) | undefined;
+  private sockets: ReadonlyMap<string, number> = new Map();
 
   /** @param enabled whether providers are replaced by their stand-ins at all */
   constructor(private readonly enabled: boolean) {}
 
-  /** Tells where each provider's stand-in is; no trailing slash. */
-  listening(locate: (providerKey: string) => string): void {
+  /**
+   * @param locate tells where each provider's stand-in is; no trailing slash
+   * @param sockets TCP ports of the stand-ins that do not speak HTTP, by provider key
+   */
+  listening(locate: (providerKey: string) => string, sockets: ReadonlyMap<string, number> = new Map()): void {
     this.locate = locate;
+    this.sockets = sockets;
+  }
+
+  /** TCP port on loopback of a stand-in that does not speak HTTP; undefined when there is none. */
+  socket(providerKey: string): number | undefined {
+    return this.sockets.get(providerKey);
   }
 
   /**

@@ -11,46 +11,100 @@ export interface MagicRecipient {
   description: string;
 }
 
-/** Every magic recipient (api documentation, "Simulator"). Any other recipient is delivered. */
-export const MAGIC_RECIPIENTS: readonly MagicRecipient[] = [
-  sms('+15005550000', 'delivered', 'Delivered, as any ordinary number is.'),
-  sms('+15005550001', 'invalid_recipient', 'Refused as an invalid number (Twilio 21211, Vonage status 6).'),
-  sms('+15005550002', 'undelivered', 'Accepted, then reported undelivered.'),
-  sms(
-    '+15005550003',
+/** Behaviours of every channel, in the order of the magic numbers: `+15005550000`, `+15005550001`, … */
+const COMMON: ReadonlyArray<[SimulatedBehaviour, string]> = [
+  ['delivered', 'Delivered, as any ordinary recipient is.'],
+  ['invalid_recipient', 'Refused as a recipient that does not exist.'],
+  ['undelivered', 'Accepted, then reported undelivered.'],
+  [
     'throttled',
     'Throttled at the first try of each message, Retry-After 2 s where the provider has it; then delivered.',
-  ),
-  sms('+15005550004', 'server_error', 'HTTP 500 at every provider.'),
-  sms('+15005550005', 'hang_after_accepting', 'Accepted, but the answer never comes; callbacks do.'),
-  sms('+15005550006', 'connection_reset', 'The connection is reset after the request was read; nothing was accepted.'),
-  sms('+15005550007', 'malformed_body', 'Accepted, with an answer that cannot be read; callbacks come.'),
-  sms('+15005550008', 'callback_before_response', 'The callbacks overtake the answer.'),
-  sms('+15005550009', 'callbacks_out_of_order', 'The callback for delivered comes before the one for sent.'),
-  sms('+15005550010', 'repeated_callback', 'The callback for delivered comes three times.'),
-  sms('+15005550011', 'late_bounce', 'Reported delivered and, half a second later, undelivered.'),
-  sms('+15005550012', 'inbound_reply', 'Delivered, then answered by an inbound message.'),
-  sms('+15005550013', 'no_callback', 'Accepted without callbacks; a look-up says delivered.'),
-  { ...sms('+15005550014', 'server_error', 'HTTP 500 at Twilio only; the others deliver.'), onlyAt: 'twilio' },
+  ],
+  ['server_error', 'HTTP 500, or the provider’s likeness of it.'],
+  ['hang_after_accepting', 'Accepted, but the answer never comes; callbacks do.'],
+  ['connection_reset', 'The connection is reset after the request was read; nothing was accepted.'],
+  ['malformed_body', 'Accepted, with an answer that cannot be read; callbacks come.'],
+  ['callback_before_response', 'The callbacks overtake the answer.'],
+  ['callbacks_out_of_order', 'The callback for delivered comes before the one for sent.'],
+  ['repeated_callback', 'The callback for delivered comes three times.'],
+  ['late_bounce', 'Reported delivered and, half a second later, undelivered.'],
+  ['inbound_reply', 'Delivered, then answered by an inbound message.'],
+  ['no_callback', 'Accepted without callbacks; a look-up, where there is one, says delivered.'],
 ];
 
-const BY_RECIPIENT = new Map(MAGIC_RECIPIENTS.map((magic) => [magic.recipient, magic]));
+const EMAIL_ONLY: ReadonlyArray<[SimulatedBehaviour, string]> = [
+  ['engaged', 'Delivered, opened, and a link clicked.'],
+  ['complained', 'Delivered, then marked as spam.'],
+  ['unsubscribed', 'Delivered, then unsubscribed.'],
+  ['hard_bounce', 'Bounced for good: no such mailbox.'],
+  ['soft_bounce', 'Bounced for now: mailbox full.'],
+];
+
+/** Only WhatsApp tells when a message was read. */
+const WHATSAPP_ONLY = '+15005550015';
+
+/** Every magic recipient (api documentation, "Simulator"). Any other recipient is delivered. */
+export const MAGIC_RECIPIENTS: readonly MagicRecipient[] = [
+  ...numbers('sms', COMMON),
+  {
+    channel: 'sms',
+    recipient: '+15005550014',
+    behaviour: 'server_error',
+    description: 'HTTP 500 at Twilio only; the others deliver.',
+    onlyAt: 'twilio',
+  },
+  ...numbers('whatsapp', COMMON),
+  { channel: 'whatsapp', recipient: WHATSAPP_ONLY, behaviour: 'read', description: 'Delivered, then read.' },
+  ...[...COMMON, ...EMAIL_ONLY].map(([behaviour, description]) =>
+    magic('email', `${behaviour.replaceAll('_', '-')}@simulator.test`, behaviour, description),
+  ),
+  ...COMMON.map(([behaviour, description], index) =>
+    magic('telegram', String(5_005_550_000 + index), behaviour, description),
+  ),
+  ...COMMON.filter(([behaviour]) => behaviour !== 'inbound_reply').map(([behaviour, description]) =>
+    magic('push', `simulator-${behaviour.replaceAll('_', '-')}`, behaviour, description),
+  ),
+];
+
+const BY_RECIPIENT = new Map(MAGIC_RECIPIENTS.map((one) => [one.recipient, one]));
 
 /** What a recipient asks of a provider's stand-in. */
 export function behaviourFor(recipient: string, provider: string): SimulatedBehaviour {
-  const magic = BY_RECIPIENT.get(recipient);
-  if (magic === undefined || (magic.onlyAt !== undefined && magic.onlyAt !== provider)) return 'delivered';
-  return magic.behaviour;
+  const found = BY_RECIPIENT.get(recipient.toLowerCase());
+  if (found === undefined || (found.onlyAt !== undefined && found.onlyAt !== provider)) return 'delivered';
+  return found.behaviour;
 }
 
-/** The table in Markdown, for the OpenAPI document. */
+/** The table in Markdown, for the OpenAPI document: a row what happens, a column the recipients that ask for it. */
 export function magicRecipientsTable(): string {
-  const rows = MAGIC_RECIPIENTS.map(
-    ({ channel, recipient, description }) => `| ${channel} | \`${recipient}\` | ${description} |`,
+  const rows = new Map<string, Map<string, string>>();
+  for (const { channel, recipient, description } of MAGIC_RECIPIENTS) {
+    const row = rows.get(description) ?? new Map<string, string>();
+    const column = channel === 'whatsapp' ? 'sms' : channel;
+    rows.set(description, row.set(column, `\`${recipient}\`${recipient === WHATSAPP_ONLY ? ' (WhatsApp)' : ''}`));
+  }
+  const columns = ['sms', 'email', 'telegram', 'push'];
+  const lines = [...rows].map(
+    ([description, row]) => `| ${description} | ${columns.map((column) => row.get(column) ?? '').join(' | ')} |`,
   );
-  return ['| channel | recipient | what happens |', '| --- | --- | --- |', ...rows].join('\n');
+  return [
+    '| what happens | SMS, WhatsApp | email | Telegram chat | push device token |',
+    '| --- | --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n');
 }
 
-function sms(recipient: string, behaviour: SimulatedBehaviour, description: string): MagicRecipient {
-  return { channel: 'sms', recipient, behaviour, description };
+function magic(
+  channel: Channel,
+  recipient: string,
+  behaviour: SimulatedBehaviour,
+  description: string,
+): MagicRecipient {
+  return { channel, recipient, behaviour, description };
+}
+
+function numbers(channel: Channel, behaviours: typeof COMMON): MagicRecipient[] {
+  return behaviours.map(([behaviour, description], index) =>
+    magic(channel, `+150055500${String(index).padStart(2, '0')}`, behaviour, description),
+  );
 }

@@ -13,8 +13,12 @@ import { SimulatorController } from './simulator.controller';
       provide: Simulator,
       inject: [ProviderRegistry, SimulatorAddress],
       useFactory: async (registry: ProviderRegistry, address: SimulatorAddress) => {
-        const simulator = await Simulator.start({ standIn: (provider) => registry.get(provider)?.simulator });
-        address.listening((provider) => simulator.baseUrl(provider));
+        const socketProviders = registry.all().filter(({ simulator: { listen } }) => listen !== undefined);
+        const simulator = await Simulator.start({
+          standIn: (provider) => registry.get(provider)?.simulator,
+          socketProviders: socketProviders.map(({ key }) => key),
+        });
+        address.listening((provider) => simulator.baseUrl(provider), simulator.socketPorts());
         return simulator;
       },
     },

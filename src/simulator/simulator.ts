@@ -11,6 +11,7 @@ import type {
   SimulatorAnswer,
   SimulatorOutcome,
   SimulatorPort,
+  SocketStandIn,
 } from '../gateway/contracts/simulator';
 import { UndiciHttpClient } from '../platform/http-client/undici-http-client';
 import type { Script } from './callback-sender';
@@ -37,6 +38,12 @@ const SCRIPTS: Readonly<Record<SimulatedBehaviour, Script>> = {
   late_bounce: ['sent', 'delivered', 500, 'undelivered'],
   inbound_reply: ['sent', 'delivered', 'inbound'],
   no_callback: [],
+  read: ['sent', 'delivered', 'read'],
+  engaged: ['sent', 'delivered', 'opened', 'clicked'],
+  complained: ['sent', 'delivered', 'complained'],
+  unsubscribed: ['sent', 'delivered', 'unsubscribed'],
+  hard_bounce: ['sent', 'hard_bounce'],
+  soft_bounce: ['sent', 'soft_bounce'],
   invalid_recipient: [],
   server_error: [],
   connection_reset: [],
@@ -45,6 +52,8 @@ const SCRIPTS: Readonly<Record<SimulatedBehaviour, Script>> = {
 export interface SimulatorOptions {
   /** The stand-in of a provider key; asked at every request. */
   standIn(provider: string): ProviderSimulator | undefined;
+  /** Keys of the providers whose stand-ins open servers of their own (`ProviderSimulator.listen`). */
+  socketProviders?: readonly string[];
   /** Default 0: any free one. */
   port?: number;
   /** Between a message's acceptance and its first callback, milliseconds. Default 50. */
@@ -73,6 +82,8 @@ export class Simulator implements SimulatorPort {
     (request, response) => void this.serve(request, response),
   );
 
+  private readonly sockets = new Map<string, SocketStandIn>();
+
   private constructor(private readonly options: SimulatorOptions) {
     const concurrency = options.callbackConcurrency ?? 32;
     this.http = new UndiciHttpClient({ connectionsPerOrigin: concurrency });
@@ -83,7 +94,16 @@ export class Simulator implements SimulatorPort {
     const simulator = new Simulator(options);
     simulator.server.listen(options.port ?? 0, '127.0.0.1');
     await once(simulator.server, 'listening');
+    for (const provider of options.socketProviders ?? []) {
+      const standIn = await options.standIn(provider)?.listen?.(simulator);
+      if (standIn) simulator.sockets.set(provider, standIn);
+    }
     return simulator;
+  }
+
+  /** TCP ports on loopback of the stand-ins that do not speak HTTP, by provider key. */
+  socketPorts(): ReadonlyMap<string, number> {
+    return new Map([...this.sockets].map(([provider, { port }]) => [provider, port]));
   }
 
   /** Where a provider's API is, for its base URL. */
@@ -114,7 +134,7 @@ export class Simulator implements SimulatorPort {
     const closed = once(this.server, 'close');
     this.server.close();
     this.server.closeAllConnections();
-    await Promise.all([closed, this.http.close()]);
+    await Promise.all([closed, this.http.close(), ...[...this.sockets.values()].map((standIn) => standIn.close())]);
   }
 
   now(): number {

@@ -29,6 +29,7 @@ import {
   ScriptedServer,
   truncated,
 } from '../support/scripted-server';
+import { gatewayDeps } from '../support/gateway-deps';
 
 export interface SampleAccount {
   settings: Record<string, unknown>;
@@ -135,7 +136,7 @@ export function providerContract(samples: ProviderSamples): void {
   beforeEach(async () => {
     server = await ScriptedServer.start(samples.accepted);
     http = new UndiciHttpClient();
-    gateway = definition.create({ http, baseUrl: server.origin, clock });
+    gateway = definition.create(gatewayDeps({ http, baseUrl: server.origin, clock }));
   });
 
   afterEach(async () => {
@@ -159,8 +160,11 @@ export function providerContract(samples: ProviderSamples): void {
       expect(definition.key).toMatch(/^[a-z][a-z0-9_]*$/);
       expect(definition.slug).toMatch(/^[a-z][a-z0-9-]*$/);
       expect(Object.isFrozen(definition)).toBe(true);
-      expect(new URL(definition.baseUrl.default).origin).toBe(definition.baseUrl.default);
-      expect(definition.baseUrl.env).toMatch(/^[A-Z0-9]+_BASE_URL$/);
+      const urls = [definition.baseUrl, ...Object.values(definition.furtherUrls ?? {})].filter((url) => url !== null);
+      for (const url of urls) {
+        expect(new URL(url.default).origin).toBe(url.default);
+        expect(url.env).toMatch(/^[A-Z0-9_]+_BASE_URL$/);
+      }
       expect(definition.limits.timeoutMs).toBeGreaterThan(0);
     });
 
@@ -217,7 +221,7 @@ export function providerContract(samples: ProviderSamples): void {
 
     it('keeps a path prefix of the base URL', async () => {
       await gateway.send(message, contextFor(account));
-      const prefixed = definition.create({ http, baseUrl: `${server.origin}/some/prefix`, clock });
+      const prefixed = definition.create(gatewayDeps({ http, baseUrl: `${server.origin}/some/prefix`, clock }));
       await prefixed.send(message, contextFor(account));
       expect(server.requests[1]!.target).toBe(`/some/prefix${server.requests[0]!.target}`);
     });
@@ -302,7 +306,7 @@ export function providerContract(samples: ProviderSamples): void {
     );
 
     it('a refused connection is transient', async () => {
-      const nowhere = definition.create({ http, baseUrl: await closedOrigin(), clock });
+      const nowhere = definition.create(gatewayDeps({ http, baseUrl: await closedOrigin(), clock }));
       expect(await failureOf(nowhere.send(message, contextFor(account)))).toMatchObject({
         class: 'transient',
         providerCode: 'connection_refused',
@@ -310,7 +314,7 @@ export function providerContract(samples: ProviderSamples): void {
     });
 
     it('a name that does not resolve is transient', async () => {
-      const nowhere = definition.create({ http, baseUrl: 'http://no-such-host.invalid', clock });
+      const nowhere = definition.create(gatewayDeps({ http, baseUrl: 'http://no-such-host.invalid', clock }));
       expect(await failureOf(nowhere.send(message, contextFor(account)))).toMatchObject({
         class: 'transient',
         providerCode: 'dns',
@@ -321,7 +325,7 @@ export function providerContract(samples: ProviderSamples): void {
       // TLS, so that the handshake comes before the first byte of the request.
       const broken = await ScriptedServer.start();
       others.push(broken);
-      const secure = definition.create({ http, baseUrl: broken.origin.replace('http:', 'https:'), clock });
+      const secure = definition.create(gatewayDeps({ http, baseUrl: broken.origin.replace('http:', 'https:'), clock }));
       const failed = failureOf(secure.send(message, contextFor(account, { timeoutMs: 200 })));
       expect(await failed).toMatchObject({ class: 'transient' });
       expect(broken.requests).toHaveLength(0);

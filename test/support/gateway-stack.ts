@@ -28,6 +28,7 @@ import { EventSignal, EventStore } from '../../src/platform/events/event-store';
 import type { HttpClient } from '../../src/platform/http-client/http-client';
 import { SecretBox } from '../../src/platform/secrets/secret-box';
 import { createTestDatabase } from './test-database';
+import { SsrfGuard } from '../../src/platform/http-client/ssrf-guard';
 
 export const GATEWAY_ENTITIES = [ProviderConfigEntity, SecretEntity, GatewayRoutesEntity];
 
@@ -65,7 +66,12 @@ export async function createGatewayStack(options: {
   const lifeCycle = new ConfigLifeCycle(database, events, directory, clock);
   const credentials = new ConfigCredentials(resolver, secrets, box);
   const circuits = new CircuitBreakers(clock, {}, () => 0);
-  const gateways = new GatewayFactory(registry, { http: noHttp, clock }, {}, new SimulatorAddress(false));
+  const gateways = new GatewayFactory(
+    registry,
+    { http: noHttp, clock, guard: new SsrfGuard([]) },
+    {},
+    new SimulatorAddress(false),
+  );
   const calls = new GatewayCalls(registry, secrets, new PublicUrl('https://unimsg.example'));
   return {
     database,

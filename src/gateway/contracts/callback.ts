@@ -45,9 +45,23 @@ export interface StatusEvent extends EventBase {
   segments?: number;
 }
 
+export const ENGAGEMENT_TYPES = ['opened', 'clicked', 'bounced', 'complained', 'unsubscribed'] as const;
+export type EngagementType = (typeof ENGAGEMENT_TYPES)[number];
+
+export const BOUNCE_TYPES = ['hard', 'soft', 'blocked'] as const;
+export type BounceType = (typeof BOUNCE_TYPES)[number];
+
+/** What the recipient did with a message that was delivered, or why it came back. Counted once an event id; moves no status. */
 export interface EngagementEvent extends EventBase {
   kind: 'engagement';
-  type: 'opened' | 'clicked' | 'bounced' | 'complained' | 'unsubscribed';
+  type: EngagementType;
+  /** Only where the provider says so: a proxy or scanner opened or clicked, not a person. */
+  machine?: boolean;
+  /** For `bounced`. `hard`: never again; `soft`: may work later; `blocked`: refused by the receiver's policy. */
+  bounceType?: BounceType;
+  /** The address that it concerns, where a message has several. */
+  recipient?: string;
+  /** Shown to the client: `url` of a click, `user_agent`, `ip`, `reason`. */
   detail?: Record<string, unknown>;
 }
 
@@ -98,6 +112,11 @@ export interface CallbackDefinition {
   verify: (request: CallbackRequest, secrets: CallbackSecrets, now: number) => void;
   /** Reads a verified callback. Throws a plain Error when the body is not what the provider documents; the raw bytes are kept then too. */
   parse: (request: CallbackRequest) => NormalizedEvent[];
+  /**
+   * Answers a provider's question whether this URL is ours, which comes by GET (WhatsApp's `hub.challenge`). Undefined: an ordinary callback.
+   * @throws InvalidSignature when the question does not prove that it concerns this account
+   */
+  challenge?: (request: CallbackRequest, secrets: CallbackSecrets) => CallbackAnswer | undefined;
   /** What the provider wants to hear when we have it. */
   answer: CallbackAnswer;
 }

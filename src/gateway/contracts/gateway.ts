@@ -1,18 +1,97 @@
 import type { Secret } from '../../kernel/secret';
-import type { Channel, MessageStatus } from '../../kernel/channel';
+import type { Channel, MessageStatus, Priority } from '../../kernel/channel';
 
 /** What an SMS says. */
 export interface SmsContent {
   text: string;
 }
 
-/** Content by channel; a channel's module validates it, its providers read it. */
+/** A file by its address, for providers that fetch it themselves. */
+export interface MediaContent {
+  /** http or https. */
+  url: string;
+  caption?: string;
+}
+
+/** What a WhatsApp message says: exactly one of `text`, `template` and `media`. */
+export interface WhatsAppContent {
+  text?: string;
+  template?: {
+    /** The provider's name or id of an approved template. */
+    name: string;
+    /** BCP 47, or as the provider spells it (`en_US`). */
+    language: string;
+    /** In the order of the template's placeholders. */
+    parameters: string[];
+    /** For a template with a media header. */
+    media_url?: string;
+  };
+  media?: MediaContent;
+}
+
+/** An address as in RFC 5322, without syntax: the name is plain text. */
+export interface EmailAddress {
+  email: string;
+  name?: string;
+}
+
+export interface EmailAttachment {
+  filename: string;
+  content_type: string;
+  /** Base64, RFC 4648 §4. */
+  content: string;
+}
+
+/** An email. One of `text`, `html` and `template_id` at least. The first of `to` is the message's recipient. */
+export interface EmailContent {
+  to: EmailAddress[];
+  subject: string;
+  text?: string;
+  html?: string;
+  template_id?: string;
+  template_data?: Record<string, unknown>;
+  /** The sender that the request asked for; missing: the config's. */
+  from?: EmailAddress;
+  reply_to?: EmailAddress;
+  cc?: EmailAddress[];
+  bcc?: EmailAddress[];
+  /** Further header fields, name to value. None that the service sets itself. */
+  headers?: Record<string, string>;
+  attachments?: EmailAttachment[];
+  /** Missing members: as the config says. */
+  tracking?: { opens?: boolean; clicks?: boolean; unsubscribe?: boolean };
+}
+
+/** A Telegram message: `text`, or `media` with an optional caption. */
+export interface TelegramContent {
+  text?: string;
+  media?: MediaContent;
+  parse_mode?: 'HTML' | 'MarkdownV2' | 'Markdown';
+  disable_notification?: boolean;
+}
+
+/** A push notification. `OutboundMessage.to` is the device token, or `/topics/<name>`. */
+export interface PushContent {
+  target?: { device_token: string; platform?: 'ios' | 'android' | 'web'; player_id?: string };
+  topic?: string;
+  title?: string;
+  body?: string;
+  image_url?: string;
+  data?: Record<string, string>;
+  ttl_seconds?: number;
+  collapse_key?: string;
+  badge_count?: number;
+  sound?: string;
+  click_action?: string;
+}
+
+/** Content by channel, as it is stored and shown (snake_case); a channel's module validates it, its providers read it. */
 export interface ContentByChannel {
   sms: SmsContent;
-  whatsapp: Record<string, unknown>;
-  email: Record<string, unknown>;
-  telegram: Record<string, unknown>;
-  push: Record<string, unknown>;
+  whatsapp: WhatsAppContent;
+  email: EmailContent;
+  telegram: TelegramContent;
+  push: PushContent;
 }
 
 /** A message as a gateway sees it. Immutable. */
@@ -26,6 +105,7 @@ export interface OutboundMessage<C extends Channel = Channel> {
   /** The sender that the request asked for; null: the config's default. */
   from: string | null;
   content: ContentByChannel[C];
+  priority: Priority;
   /** When the message loses its worth; milliseconds since the epoch. A gateway may hand it on as a validity period. */
   expiresAt: number;
 }
@@ -123,6 +203,12 @@ export interface Gateway {
 
   /** Costs nothing and sends nothing. Does not throw. */
   healthCheck(ctx: GatewayContext): Promise<HealthReport>;
+
+  /**
+   * Tells the provider where to report, once a config becomes active or its callback URL changes, for providers whose API sets that
+   * (Telegram's `setWebhook`). Repeating it changes nothing. @throws GatewayError
+   */
+  subscribe?(ctx: GatewayContext): Promise<void>;
 
   /** Closes what is kept for a config (pools, sessions). */
   release?(configId: string): Promise<void>;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Channel, MessageStatus } from '../../kernel/channel';
 import type { Clock } from '../../kernel/clock';
+import type { Dialer } from '../../platform/http-client/dialer';
 import type { HttpClient } from '../../platform/http-client/http-client';
 import type { CallbackDefinition } from './callback';
 import type { CallbackKind, Gateway } from './gateway';
@@ -50,8 +51,18 @@ export interface GatewayDeps {
    * A getter: read it when a call is made, not in `create`; the simulator's address is known only once the HTTP server listens.
    */
   baseUrl: string;
+  /** The definition's `furtherUrls` by name, resolved in the same way; the stand-in's are `<its base URL>/<name>`. */
+  furtherUrl(name: string): string;
+  /** Opens sockets to hosts that tenants name. */
+  dialer: Dialer;
   /** The system's clock when there is none. */
   clock?: Clock;
+}
+
+/** The variable that replaces scheme and host of an API, and what they are without it. */
+export interface ProviderUrl {
+  env: string;
+  default: string;
 }
 
 /**
@@ -68,8 +79,10 @@ export interface ProviderDefinition {
   aliases: readonly string[];
   title: string;
   docsUrl: string;
-  /** The variable that replaces scheme and host, and what they are without it. */
-  baseUrl: { env: string; default: string };
+  /** Null: the host is a setting of each config (SMTP, SMPP). */
+  baseUrl: ProviderUrl | null;
+  /** Other services that the provider's API needs, by name (`oauth`). */
+  furtherUrls?: Readonly<Record<string, ProviderUrl>>;
   /** Further fields of the config resource, snake_case as in the OpenAPI document. A strict zod object with descriptions and examples. */
   settings: z.ZodObject;
   credentials: Readonly<Record<string, CredentialField>>;

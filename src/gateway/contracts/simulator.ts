@@ -14,11 +14,20 @@ export const SIMULATED_BEHAVIOURS = [
   'late_bounce',
   'inbound_reply',
   'no_callback',
+  'read',
+  'engaged',
+  'complained',
+  'unsubscribed',
+  'hard_bounce',
+  'soft_bounce',
 ] as const;
 export type SimulatedBehaviour = (typeof SIMULATED_BEHAVIOURS)[number];
 
 /** A stand-in takes every secret but those that begin so: with them it answers as the provider does to wrong credentials. */
 export const REFUSED_SECRET_PREFIX = 'invalid';
+
+/** The host that a config names to use the stand-in of a provider whose host is a setting. Never resolves elsewhere (RFC 2606). */
+export const STAND_IN_HOST = 'simulator.test';
 
 export interface SimulatorRequest {
   method: string;
@@ -71,14 +80,28 @@ export interface SimulatedCallback {
 }
 
 /** What can happen to a message that a stand-in took. */
-export type SimulatedEvent = 'sent' | 'delivered' | 'undelivered' | 'inbound';
+export type SimulatedEvent =
+  | 'sent'
+  | 'delivered'
+  | 'read'
+  | 'undelivered'
+  | 'inbound'
+  | 'opened'
+  | 'clicked'
+  | 'hard_bounce'
+  | 'soft_bounce'
+  | 'complained'
+  | 'unsubscribed';
 
 /** A submission and the provider's own way to say each thing. What is not needed is not asked for. */
 export interface SimulatedLife {
   submission: SimulatedSubmission;
   accepted(): SimulatorAnswer;
   refused(why: 'invalid_recipient' | 'throttled' | 'server_error'): SimulatorAnswer;
-  /** Signed as the provider signs, at the time of the call; none when the sender asked for none, several when each part has its own. */
+  /**
+   * Signed as the provider signs, at the time of the call; none when the sender asked for none or the provider does not report such a thing,
+   * several when each part has its own.
+   */
   callbacks(event: SimulatedEvent): SimulatedCallback[];
 }
 
@@ -102,4 +125,14 @@ export type SimulatorOutcome = SimulatorAnswer | 'reset' | 'hang';
 /** A provider's stand-in: answers, calls back (signed) and fails as the real one does. */
 export interface ProviderSimulator {
   handle(request: SimulatorRequest, port: SimulatorPort): SimulatorOutcome | Promise<SimulatorOutcome>;
+  /** For a provider that is not reached by HTTP: opens a server on a free loopback port. A config whose host is {@link STAND_IN_HOST} is led there. */
+  listen?(port: SimulatorPort): Promise<SocketStandIn>;
+}
+
+/** A stand-in's server that speaks another protocol than HTTP. */
+export interface SocketStandIn {
+  /** TCP port on 127.0.0.1. */
+  port: number;
+  /** Ends at once. */
+  close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import type { OutboundMessage } from '../../gateway/contracts/gateway';
-import type { ClaimedMessage } from '../record/message.types';
+import { PRIORITY_NAMES, type ClaimedMessage } from '../record/message.types';
 
 /** A claimed message as gateways read it. */
 export function outboundMessage(message: ClaimedMessage): OutboundMessage {
@@ -10,6 +10,7 @@ export function outboundMessage(message: ClaimedMessage): OutboundMessage {
     to: message.recipient,
     from: message.sender,
     content: message.content as unknown as OutboundMessage['content'],
+    priority: PRIORITY_NAMES[message.priority as 0 | 1 | 2],
     expiresAt: message.expiresAt,
   };
 }

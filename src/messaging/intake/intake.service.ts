@@ -146,6 +146,7 @@ export class IntakeService {
       to: prepared.recipient,
       from: prepared.sender,
       content: prepared.content as OutboundMessage['content'],
+      priority: dto.priority ?? 'normal',
       expiresAt,
     };
     const able: Candidate[] = [];

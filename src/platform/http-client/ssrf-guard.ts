@@ -92,8 +92,8 @@ export class SsrfGuard {
     };
   }
 
-  /** Answers no address at all when one of them is not allowed: a name with both kinds is a trap. */
-  private readonly lookup: net.LookupFunction = (hostname, options, callback) => {
+  /** `dns.lookup` for sockets: answers no address at all when one of them is not allowed: a name with both kinds is a trap. */
+  readonly lookup: net.LookupFunction = (hostname, options, callback) => {
     this.resolve(hostname).then(
       (found) => {
         const refused = found.find(({ address }) => !this.allows(address));

@@ -11,6 +11,7 @@ import { encodeForm, type FormField } from '../../../kernel/form';
 import { UndiciHttpClient } from '../../../platform/http-client/undici-http-client';
 import { twilio } from './twilio.provider';
 import { twilioSignature } from './twilio.signature';
+import { gatewayDeps } from '../../../../test/support/gateway-deps';
 
 const SID = 'SM00112233445566778899aabbccddeeff';
 const accountA: SampleAccount = {
@@ -29,6 +30,7 @@ const message: OutboundMessage<'sms'> = {
   channel: 'sms',
   to: '+393331234567',
   from: null,
+  priority: 'normal',
   content: { text: 'Grüße & 10 €+1' },
   expiresAt: SAMPLE_NOW + 3600 * 1000,
 };
@@ -380,7 +382,8 @@ describe('Twilio', () => {
   describe('look-ups', () => {
     let server: ScriptedServer;
     let http: UndiciHttpClient;
-    const gateway = () => twilio.create({ http, baseUrl: server.origin, clock: new ManualClock(SAMPLE_NOW) });
+    const gateway = () =>
+      twilio.create(gatewayDeps({ http, baseUrl: server.origin, clock: new ManualClock(SAMPLE_NOW) }));
     beforeEach(async () => {
       server = await ScriptedServer.start();
       http = new UndiciHttpClient();
@@ -470,7 +473,7 @@ describe('Twilio', () => {
   describe('validate', () => {
     const issues = (over: Partial<OutboundMessage<'sms'>>) =>
       twilio
-        .create({ http: new UndiciHttpClient(), baseUrl: '' })
+        .create(gatewayDeps({ http: new UndiciHttpClient(), baseUrl: '' }))
         .validate({ ...message, ...over }, accountA.settings)
         .map(({ field, code }) => [field, code]);
     it.each([

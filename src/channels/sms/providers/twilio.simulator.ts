@@ -108,9 +108,12 @@ function create(request: SimulatorRequest, caller: Caller, port: SimulatorPort) 
       });
     },
     refused: (why) => REFUSALS[why](To),
-    callbacks: (event) => (target === undefined ? [] : [callbackFor(event, target, submission, caller)]),
+    callbacks: (event) =>
+      target === undefined || !REPORTED.has(event) ? [] : [callbackFor(event, target, submission, caller)],
   });
 }
+
+const REPORTED: ReadonlySet<SimulatedEvent> = new Set(['sent', 'delivered', 'read', 'undelivered', 'inbound']);
 
 const REFUSALS = {
   invalid_recipient: (to: string) => failure(400, 21211, `Invalid 'To' Phone Number: ${to}`),

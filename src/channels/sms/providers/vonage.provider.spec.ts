@@ -10,6 +10,7 @@ import { encodeForm, type FormField } from '../../../kernel/form';
 import { UndiciHttpClient } from '../../../platform/http-client/undici-http-client';
 import { vonage } from './vonage.provider';
 import { vonageBearer, vonageSig, type VonageSignatureMethod } from './vonage.signature';
+import { gatewayDeps } from '../../../../test/support/gateway-deps';
 
 const ID = '0A0000001234567B';
 const accountA: SampleAccount = {
@@ -27,6 +28,7 @@ const message: OutboundMessage<'sms'> = {
   channel: 'sms',
   to: '+393331234567',
   from: null,
+  priority: 'normal',
   content: { text: 'Grüße & 10 €+1' },
   expiresAt: SAMPLE_NOW + 3600 * 1000,
 };
@@ -449,7 +451,8 @@ describe('Vonage', () => {
   describe('calls', () => {
     let server: ScriptedServer;
     let http: UndiciHttpClient;
-    const gateway = () => vonage.create({ http, baseUrl: server.origin, clock: new ManualClock(SAMPLE_NOW) });
+    const gateway = () =>
+      vonage.create(gatewayDeps({ http, baseUrl: server.origin, clock: new ManualClock(SAMPLE_NOW) }));
     beforeEach(async () => {
       server = await ScriptedServer.start();
       http = new UndiciHttpClient();
@@ -530,7 +533,7 @@ describe('Vonage', () => {
       const recording = {
         request: (request: { url: string }) => (urls.push(request.url), Promise.reject(new Error('recorded'))),
       };
-      const real = vonage.create({ http: recording as never, baseUrl: vonage.baseUrl.default });
+      const real = vonage.create(gatewayDeps({ http: recording as never, baseUrl: vonage.baseUrl!.default }));
       await expect(real.getStatus!(ID, contextFor(accountA))).rejects.toThrow('recorded');
       expect(urls[0]).toMatch(/^https:\/\/api\.nexmo\.com\/v2\/reports\/records\?/);
     });
@@ -566,7 +569,7 @@ describe('Vonage', () => {
   describe('validate', () => {
     const issues = (over: Partial<OutboundMessage<'sms'>>) =>
       vonage
-        .create({ http: new UndiciHttpClient(), baseUrl: '' })
+        .create(gatewayDeps({ http: new UndiciHttpClient(), baseUrl: '' }))
         .validate({ ...message, ...over }, accountA.settings)
         .map(({ field, code }) => [field, code]);
     it.each([

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type {
   ProviderSimulator,
   SimulatedCallback,
+  SimulatedEvent,
   SimulatedSubmission,
   SimulatorAnswer,
   SimulatorPort,
@@ -101,6 +102,7 @@ function submit(request: SimulatorRequest, port: SimulatorPort) {
     callbacks(event) {
       if (callback === undefined) return [];
       if (event === 'inbound') return [inboundCallback(callback, submission, caller, port.now())];
+      if (!isReported(event)) return [];
       return ids.map((id) => receipt(event, id, callback, submission, caller, port.now()));
     },
   });
@@ -123,6 +125,10 @@ function fieldsOf(request: SimulatorRequest): Record<string, string | undefined>
 }
 
 const WORDS = { sent: 'buffered', delivered: 'delivered', undelivered: 'failed' } as const;
+
+function isReported(event: SimulatedEvent): event is keyof typeof WORDS {
+  return event in WORDS;
+}
 
 /** A delivery receipt; Vonage makes one a part. */
 function receipt(
