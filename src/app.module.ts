@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { SmsModule } from './channels/sms/sms.module';
+import { WhatsAppModule } from './channels/whatsapp/whatsapp.module';
 import { APP_CONFIG, type AppConfig } from './config/app-config';
 import { PublicUrl } from './config/public-url';
 import { CLOCK, systemClock } from './kernel/clock';
@@ -58,6 +59,7 @@ export class AppModule {
         TenancyModule,
         MessagingModule,
         SmsModule,
+        WhatsAppModule,
         CallbackIngressModule,
         WebhookEndpointsModule,
         OpsModule,

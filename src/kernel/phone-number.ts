@@ -32,3 +32,9 @@ export function isPossiblePhoneNumber(text: string): boolean {
   }
   return false;
 }
+
+/** E.164, with the white space, dots, hyphens and brackets that people write taken out; undefined when it is none. */
+export function readPhoneNumber(text: string): string | undefined {
+  const compact = /[\s().-]/.test(text) ? text.replace(/[\s().-]/g, '') : text;
+  return isPossiblePhoneNumber(compact) ? compact : undefined;
+}

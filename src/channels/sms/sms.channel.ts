@@ -1,5 +1,5 @@
 import { measureSms } from '../../kernel/gsm';
-import { isPossiblePhoneNumber } from '../../kernel/phone-number';
+import { readPhoneNumber } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import type { ChannelDescriptor, PreparedContent } from '../../messaging/channel-registry';
 import { SendSmsDto } from './send-sms.dto';
@@ -35,9 +35,9 @@ export const smsChannel: ChannelDescriptor<SendSmsDto> = {
   },
 };
 
-/** E.164, with the white space, dots, hyphens and brackets that people write taken out. Whether a number is in use, only the network knows. */
+/** Whether a number is in use, only the network knows. */
 function phoneNumber(text: string): string {
-  const compact = /[\s().-]/.test(text) ? text.replace(/[\s().-]/g, '') : text;
-  if (isPossiblePhoneNumber(compact)) return compact;
+  const number = readPhoneNumber(text);
+  if (number !== undefined) return number;
   throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
 }

@@ -19,8 +19,8 @@ export interface WhatsAppContent {
   template?: {
     /** The provider's name or id of an approved template. */
     name: string;
-    /** BCP 47, or as the provider spells it (`en_US`). */
-    language: string;
+    /** BCP 47, or as the provider spells it (`en_US`). Missing: the config's `default_language_code`. */
+    language?: string;
     /** In the order of the template's placeholders. */
     parameters: string[];
     /** For a template with a media header. */
