@@ -8,7 +8,7 @@ import { GatewayError } from './gateway-error';
 export interface AnswerRules {
   /** The provider's title, for texts. */
   title: string;
-  /** The definition's error table. */
+  /** The definition's error table; for an API without codes of its own, by `http_<status>`. */
   errors: Readonly<Record<string, ErrorRow>>;
   /** Rows by HTTP status where this provider means something else than {@link HTTP_STATUS_ROWS}. */
   httpStatus?: Readonly<Record<number, ErrorRow>>;
@@ -69,13 +69,18 @@ export interface Refusal {
 /** Classifies an answer that did not take the message: the provider's table, then the HTTP status, then `ambiguous`. */
 export function refusalError(rules: AnswerRules, refusal: Refusal): GatewayError {
   const { response, code } = refusal;
+  const httpCode = `http_${response.status}`;
   const row =
-    rowOf(rules.errors, code) ?? rules.httpStatus?.[response.status] ?? HTTP_STATUS_ROWS[response.status] ?? unknown;
+    rowOf(rules.errors, code) ??
+    rowOf(rules.errors, httpCode) ??
+    rules.httpStatus?.[response.status] ??
+    HTTP_STATUS_ROWS[response.status] ??
+    unknown;
   const details = {
     class: row.class,
     code: row.code,
     message: `${rules.title}: ${row.title}`,
-    providerCode: code ?? `http_${response.status}`,
+    providerCode: code ?? httpCode,
     ...(refusal.text !== undefined && { providerText: withoutSecrets(refusal.text, refusal.credentials) }),
     ...(row.scope && { scope: row.scope }),
   };

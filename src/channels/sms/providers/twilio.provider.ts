@@ -9,20 +9,12 @@ import type {
   StatusReport,
   ValidationIssue,
 } from '../../../gateway/contracts/gateway';
-import { GatewayError } from '../../../gateway/contracts/gateway-error';
+import type { GatewayError } from '../../../gateway/contracts/gateway-error';
 import type { AnswerRules } from '../../../gateway/contracts/provider-answer';
-import {
-  callProvider,
-  jsonObject,
-  refusalError,
-  rowOf,
-  textOf,
-  unreadableAnswer,
-} from '../../../gateway/contracts/provider-answer';
+import { basicAuth, ProviderApi } from '../../../gateway/contracts/provider-api';
+import { jsonObject, rowOf, textOf } from '../../../gateway/contracts/provider-answer';
 import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts/provider-definition';
 import type { MessageStatus } from '../../../kernel/channel';
-import type { Clock } from '../../../kernel/clock';
-import { systemClock } from '../../../kernel/clock';
 import { encodeForm } from '../../../kernel/form';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
 import { E164, supportedCountries } from './sms-settings';
@@ -46,10 +38,10 @@ const RULES: AnswerRules = { title: 'Twilio', errors: TWILIO_ERRORS };
 const SENDER = /^(\+[1-9]\d{1,14}|\d{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})$/;
 
 class TwilioGateway implements Gateway {
-  private readonly clock: Clock;
+  private readonly api: ProviderApi;
 
   constructor(private readonly deps: GatewayDeps) {
-    this.clock = deps.clock ?? systemClock;
+    this.api = new ProviderApi(deps, RULES);
   }
 
   validate(message: OutboundMessage, _settings: Readonly<Record<string, unknown>>): ValidationIssue[] {
@@ -77,13 +69,13 @@ class TwilioGateway implements Gateway {
       ...senderOf(message, ctx),
       Body: content.text,
       StatusCallback: statusCallback(message, ctx),
-      ValidityPeriod: validityPeriod(message.expiresAt - this.clock.now()),
+      ValidityPeriod: validityPeriod(message.expiresAt - this.api.clock.now()),
     });
     const response = await this.call('POST', '/Messages.json', ctx, form);
     if (response.status < 200 || response.status > 299) throw this.refusal(response, ctx);
     const body = jsonObject(response.body);
     const sid = body?.sid;
-    if (typeof sid !== 'string' || sid === '') throw unreadableAnswer(RULES, response);
+    if (typeof sid !== 'string' || sid === '') throw this.api.unreadable(response);
     const status = rowOf(TWILIO_STATUSES, textOf(body!.status));
     return {
       externalId: sid,
@@ -97,7 +89,7 @@ class TwilioGateway implements Gateway {
     if (response.status === 404) return null;
     if (response.status !== 200) throw this.refusal(response, ctx);
     const report = reportOf(jsonObject(response.body));
-    if (report === null) throw unreadableAnswer(RULES, response);
+    if (report === null) throw this.api.unreadable(response);
     return report;
   }
 
@@ -114,7 +106,7 @@ class TwilioGateway implements Gateway {
     const response = await this.call('GET', `/Messages.json?${query}`, ctx);
     if (response.status !== 200) throw this.refusal(response, ctx);
     const list = jsonObject(response.body)?.messages;
-    if (!Array.isArray(list)) throw unreadableAnswer(RULES, response);
+    if (!Array.isArray(list)) throw this.api.unreadable(response);
     return (list as Array<Record<string, unknown> | null>).flatMap((item) => {
       const created = Date.parse(textOf(item?.date_created) ?? '');
       const isMatch =
@@ -123,53 +115,37 @@ class TwilioGateway implements Gateway {
     });
   }
 
-  async healthCheck(ctx: GatewayContext): Promise<HealthReport> {
-    try {
+  healthCheck(ctx: GatewayContext): Promise<HealthReport> {
+    return this.api.health(async () => {
       const response = await this.call('GET', '.json', ctx);
       if (response.status !== 200) throw this.refusal(response, ctx);
       const status = textOf(jsonObject(response.body)?.status);
-      if (status === 'active') return { healthy: true };
-      if (status === undefined) throw unreadableAnswer(RULES, response);
-      return { healthy: false, error: `Twilio: the account is ${status}`.slice(0, 200), errorClass: 'config' };
-    } catch (error) {
-      if (!(error instanceof GatewayError))
-        return { healthy: false, error: 'Twilio could not be asked', errorClass: 'transient' };
-      return { healthy: false, error: error.message, errorClass: error.class === 'config' ? 'config' : 'transient' };
-    }
+      if (status === undefined) throw this.api.unreadable(response);
+      return status === 'active' ? undefined : `the account is ${status}`;
+    });
   }
 
   private call(method: 'GET' | 'POST', path: string, ctx: GatewayContext, form?: string): Promise<HttpResponse> {
     const account = ctx.credentials.account_sid?.reveal() ?? '';
     const token = ctx.credentials.auth_token?.reveal() ?? '';
-    return callProvider(
-      this.deps.http,
-      RULES,
-      {
-        method,
-        url: `${this.deps.baseUrl}/2010-04-01/Accounts/${encodeURIComponent(account)}${path}`,
-        headers: {
-          authorization: `Basic ${Buffer.from(`${account}:${token}`).toString('base64')}`,
-          accept: 'application/json',
-          ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
-        },
-        ...(form !== undefined && { body: form }),
-        timeoutMs: ctx.timeoutMs,
-        signal: ctx.signal,
+    const request = {
+      method,
+      url: `${this.deps.baseUrl}/2010-04-01/Accounts/${encodeURIComponent(account)}${path}`,
+      headers: {
+        authorization: basicAuth(account, token),
+        accept: 'application/json',
+        ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
       },
-      form === undefined ? 'read' : 'send',
-    );
+      ...(form !== undefined && { body: form }),
+    };
+    return this.api.call(request, ctx, form === undefined ? 'read' : 'send');
   }
 
   private refusal(response: HttpResponse, ctx: GatewayContext): GatewayError {
     const body = jsonObject(response.body);
-    return refusalError(RULES, {
-      response,
-      code: textOf(body?.code),
-      // Newer answers are RFC 9457 problems.
-      text: textOf(body?.message) ?? textOf(body?.detail) ?? textOf(body?.title),
-      credentials: ctx.credentials,
-      now: this.clock.now(),
-    });
+    // Newer answers are RFC 9457 problems.
+    const text = textOf(body?.message) ?? textOf(body?.detail) ?? textOf(body?.title);
+    return this.api.refusal(response, ctx, { code: textOf(body?.code), text });
   }
 }
 

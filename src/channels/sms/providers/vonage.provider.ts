@@ -12,17 +12,9 @@ import type {
 } from '../../../gateway/contracts/gateway';
 import { GatewayError } from '../../../gateway/contracts/gateway-error';
 import type { AnswerRules } from '../../../gateway/contracts/provider-answer';
-import {
-  callProvider,
-  jsonObject,
-  refusalError,
-  rowOf,
-  textOf,
-  unreadableAnswer,
-} from '../../../gateway/contracts/provider-answer';
+import { basicAuth, ProviderApi } from '../../../gateway/contracts/provider-api';
+import { jsonObject, rowOf, textOf } from '../../../gateway/contracts/provider-answer';
 import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts/provider-definition';
-import type { Clock } from '../../../kernel/clock';
-import { systemClock } from '../../../kernel/clock';
 import { encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
@@ -52,10 +44,10 @@ interface SubmittedPart {
 }
 
 class VonageGateway implements Gateway {
-  private readonly clock: Clock;
+  private readonly api: ProviderApi;
 
   constructor(private readonly deps: GatewayDeps) {
-    this.clock = deps.clock ?? systemClock;
+    this.api = new ProviderApi(deps, RULES);
   }
 
   validate(message: OutboundMessage, _settings: Readonly<Record<string, unknown>>): ValidationIssue[] {
@@ -81,10 +73,8 @@ class VonageGateway implements Gateway {
 
   async send(message: OutboundMessage, ctx: GatewayContext): Promise<SendResult> {
     const { content } = message as OutboundMessage<'sms'>;
-    const remaining = message.expiresAt - this.clock.now();
-    const response = await callProvider(
-      this.deps.http,
-      RULES,
+    const remaining = message.expiresAt - this.api.clock.now();
+    const response = await this.api.call(
       {
         method: 'POST',
         url: `${this.deps.baseUrl}/sms/json`,
@@ -101,20 +91,19 @@ class VonageGateway implements Gateway {
           callback: ctx.callbackUrl('status', message.id),
           'client-ref': message.id,
         }),
-        timeoutMs: ctx.timeoutMs,
-        signal: ctx.signal,
       },
+      ctx,
       'send',
     );
     // Quirk: the status is 200 for refusals too; each part says how it went (Nexmo/api-specification sms.yml, 2021-07).
     if (response.status < 200 || response.status > 299) throw this.refusal(response, ctx);
     const parts = partsOf(response);
-    if (parts === null) throw unreadableAnswer(RULES, response);
+    if (parts === null) throw this.api.unreadable(response);
     const failed = parts.filter((part) => part.status !== '0');
     if (failed.length === parts.length) throw this.partRefusal(failed[0]!, response, ctx);
     if (failed.length > 0) throw partlyTaken(failed[0]!, parts.length - failed.length, parts.length);
     const externalIds = parts.map((part) => part.id).filter((id) => id !== undefined);
-    if (externalIds.length < parts.length) throw unreadableAnswer(RULES, response);
+    if (externalIds.length < parts.length) throw this.api.unreadable(response);
     const cost = totalPrice(parts);
     return { externalId: externalIds[0]!, externalIds, segments: parts.length, ...(cost && { cost }) };
   }
@@ -127,11 +116,11 @@ class VonageGateway implements Gateway {
     const { baseUrl } = this.deps;
     const host = baseUrl === DEFAULT_BASE_URL ? REPORTS_BASE_URL : baseUrl;
     const response = await this.read(`${host}/v2/reports/records?${query}`, ctx, {
-      authorization: `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`,
+      authorization: basicAuth(key, secret),
     });
     if (response.status !== 200) throw this.refusal(response, ctx);
     const records = jsonObject(response.body)?.records;
-    if (!Array.isArray(records)) throw unreadableAnswer(RULES, response);
+    if (!Array.isArray(records)) throw this.api.unreadable(response);
     const record = (records as Array<Record<string, unknown> | null>).find(
       (item) => textOf(item?.message_id) === externalId,
     );
@@ -141,39 +130,34 @@ class VonageGateway implements Gateway {
     return { externalId, status: rowOf(VONAGE_STATUSES, word) ?? null, rawWord: word, ...(error && { error }) };
   }
 
-  async healthCheck(ctx: GatewayContext): Promise<HealthReport> {
-    try {
+  healthCheck(ctx: GatewayContext): Promise<HealthReport> {
+    return this.api.health(async () => {
       const query = encodeForm({
         api_key: ctx.credentials.api_key?.reveal(),
         api_secret: ctx.credentials.api_secret?.reveal(),
       });
       const response = await this.read(`${this.deps.baseUrl}/account/get-balance?${query}`, ctx);
       if (response.status !== 200) throw this.refusal(response, ctx);
-      if (textOf(jsonObject(response.body)?.value) === undefined) throw unreadableAnswer(RULES, response);
-      return { healthy: true };
-    } catch (error) {
-      if (!(error instanceof GatewayError))
-        return { healthy: false, error: 'Vonage could not be asked', errorClass: 'transient' };
-      return { healthy: false, error: error.message, errorClass: error.class === 'config' ? 'config' : 'transient' };
-    }
+      if (textOf(jsonObject(response.body)?.value) === undefined) throw this.api.unreadable(response);
+      return undefined;
+    });
   }
 
   private read(url: string, ctx: GatewayContext, headers: Record<string, string> = {}): Promise<HttpResponse> {
-    const request = { method: 'GET' as const, url, headers: { accept: 'application/json', ...headers } };
-    return callProvider(this.deps.http, RULES, { ...request, timeoutMs: ctx.timeoutMs, signal: ctx.signal }, 'read');
+    return this.api.call({ method: 'GET', url, headers: { accept: 'application/json', ...headers } }, ctx, 'read');
   }
 
   private refusal(response: HttpResponse, ctx: GatewayContext): GatewayError {
     const body = jsonObject(response.body);
     const text = textOf(body?.['error-code-label']) ?? textOf(body?.detail) ?? textOf(body?.title);
-    return refusalError(RULES, { response, text, credentials: ctx.credentials, now: this.clock.now() });
+    return this.api.refusal(response, ctx, { text });
   }
 
   private partRefusal(part: SubmittedPart, response: HttpResponse, ctx: GatewayContext): GatewayError {
     const { status: code, errorText: text } = part;
     // Quirk: one code for every parameter; only the text tells that it is the recipient (2026-11).
     const rules = (code === '2' || code === '3') && namesRecipient(text) ? RECIPIENT_RULES : RULES;
-    return refusalError(rules, { response, code, text, credentials: ctx.credentials, now: this.clock.now() });
+    return this.api.refusal(response, ctx, { code, text }, rules);
   }
 }
 

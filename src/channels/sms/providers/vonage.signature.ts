@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import type { CallbackRequest, CallbackSecrets } from '../../../gateway/contracts/callback';
 import { InvalidSignature } from '../../../gateway/contracts/gateway-error';
 import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
+import { verifyUrlToken } from '../../../gateway/contracts/url-token';
 import { equalInConstantTime } from '../../../kernel/constant-time';
 import type { FormField } from '../../../kernel/form';
 import { decodeForm, formValue } from '../../../kernel/form';
@@ -55,9 +56,7 @@ export function vonageBearer(secret: string, claims: Readonly<Record<string, unk
 export function verifyVonage(request: CallbackRequest, secrets: CallbackSecrets, now: number): void {
   const secret = secrets.credentials.signature_secret?.reveal();
   if (!secret) {
-    if (!equalInConstantTime(request.query.get('token') ?? '', secrets.urlToken.reveal())) {
-      throw new InvalidSignature('the token in the URL is missing or wrong');
-    }
+    verifyUrlToken(request, secrets);
   } else if (request.headers.authorization?.startsWith('Bearer ')) {
     verifyBearer(request, request.headers.authorization.slice(7), secret, secrets, now);
   } else {
