@@ -28,6 +28,7 @@ import {
   type Script,
   ScriptedServer,
   truncated,
+  type WireRequest,
 } from '../support/scripted-server';
 import { gatewayDeps } from '../support/gateway-deps';
 
@@ -74,6 +75,13 @@ export interface ProviderSamples {
   codes: Record<ErrorClass, string[]>;
   /** How the API says a code; null for codes that only callbacks carry. */
   refusal(code: string): Script | null;
+  /**
+   * For an API with sessions: which request signs in, and its answer, which must tell the accounts apart. Sign-ins are no part of the exact bytes
+   * or of the number of requests.
+   */
+  signIn?: { matches(request: WireRequest): boolean; answer: Script };
+  /** Statuses that make the provider sign in anew and ask once more: the send is written twice, and only the second can have an effect. */
+  askedAgain?: readonly number[];
   /** Classes by HTTP status for answers without a code, where they differ from the general ones. */
   httpClasses?: Partial<Record<number, ErrorClass>>;
   /** Status words after the provider's documents: the whole table. */
@@ -102,6 +110,7 @@ const HTTP_CLASSES: Record<number, ErrorClass> = {
   504: 'ambiguous',
 };
 
+/** A context for the account; other accounts need another `configId`, as sessions are kept by it. */
 export function contextFor(account: SampleAccount, over: Partial<GatewayContext> = {}): GatewayContext {
   return {
     clientId: 'demo_0123456789abcdef',
@@ -135,6 +144,7 @@ export function providerContract(samples: ProviderSamples): void {
 
   beforeEach(async () => {
     server = await ScriptedServer.start(samples.accepted);
+    if (samples.signIn) server.aside = { matches: samples.signIn.matches, script: samples.signIn.answer };
     http = new UndiciHttpClient();
     gateway = definition.create(gatewayDeps({ http, baseUrl: server.origin, clock }));
   });
@@ -143,6 +153,11 @@ export function providerContract(samples: ProviderSamples): void {
     await http.close();
     await Promise.all([server, ...others.splice(0)].map((one) => one.close()));
   });
+
+  /** The other account is another config. */
+  const contextOf = (tenant: SampleAccount, over: Partial<GatewayContext> = {}): GatewayContext =>
+    contextFor(tenant, { ...(tenant === other && { configId: 'cfg_2' }), ...over });
+  const writtenFor = (status: number): number => (samples.askedAgain?.includes(status) ? 2 : 1);
 
   const failureOf = async (sending: Promise<SendResult>): Promise<GatewayError> => {
     const error: unknown = await sending.then(
@@ -236,12 +251,12 @@ export function providerContract(samples: ProviderSamples): void {
       };
       const sends = Array.from({ length: 60 }, (_, i) => {
         const [who, tenant] = i % 2 === 0 ? (['a', account] as const) : (['b', other] as const);
-        return gateway.send({ ...message, id: `msg_${who}${i}` }, contextFor(tenant));
+        return gateway.send({ ...message, id: `msg_${who}${i}` }, contextOf(tenant));
       });
       await Promise.all(sends);
       const wireOf = async (tenant: SampleAccount, who: string): Promise<string> => {
         const before = server.requests.length;
-        await gateway.send({ ...message, id: `msg_${who}99` }, contextFor(tenant));
+        await gateway.send({ ...message, id: `msg_${who}99` }, contextOf(tenant));
         return `${samples.credentialsOnWire(server.requests[before]!)} msg_${who}`;
       };
       expect([...seen].sort()).toEqual([await wireOf(account, 'a'), await wireOf(other, 'b')].sort());
@@ -259,7 +274,7 @@ export function providerContract(samples: ProviderSamples): void {
         scope: row.scope ?? 'account',
       });
       expect(error.retryAfterMs).toBe(row.class === 'throttled' ? row.retryAfterMs : undefined);
-      expect(server.requests).toHaveLength(1);
+      expect(server.requests).toHaveLength(writtenFor(Number(/^http_(\d+)$/.exec(code)?.[1])));
     });
 
     const statuses = { ...HTTP_CLASSES, ...samples.httpClasses };
@@ -271,7 +286,7 @@ export function providerContract(samples: ProviderSamples): void {
     )('HTTP %s with %s is %s', async (status, _, expected, script) => {
       server.fallback = script;
       expect(await failedSend()).toMatchObject({ class: expected, providerCode: `http_${status}` });
-      expect(server.requests).toHaveLength(1);
+      expect(server.requests).toHaveLength(writtenFor(Number(status)));
     });
 
     it.each([
@@ -412,6 +427,17 @@ export function providerContract(samples: ProviderSamples): void {
 
     it.each(samplesOf)('refuses any changed byte: %s', (_, sample) => {
       const request = sample.request(accountOf(sample), SAMPLE_NOW);
+      if (definitionOf(sample).authentication === 'url_token') {
+        // The body is not proved by anything; all the more must the token be.
+        const token = request.query.get('token')!;
+        const wrong = [...token].map(
+          (char, at) => `${token.slice(0, at)}${char === 'x' ? 'y' : 'x'}${token.slice(at + 1)}`,
+        );
+        for (const value of [...wrong, '', token.slice(0, -1), `${token}x`, token.toUpperCase()])
+          expect(() => verify(sample, withQuery(request, 'token', value))).toThrow(InvalidSignature);
+        expect(() => verify(sample, withoutToken(request))).toThrow(InvalidSignature);
+        return;
+      }
       for (let at = 0; at < request.rawBody.length; at++) {
         const rawBody = Buffer.from(request.rawBody);
         // A letter that is no hexadecimal digit, so that the change is never one that means the same.
@@ -428,7 +454,7 @@ export function providerContract(samples: ProviderSamples): void {
 
     it.each(samplesOf)("refuses another account's secret: %s", (_, sample) => {
       const request = sample.request(accountOf(sample), SAMPLE_NOW);
-      const stranger = { settings: other.settings, credentials: { ...other.credentials } };
+      const stranger: SampleAccount = { settings: other.settings, credentials: { ...other.credentials } };
       for (const name of Object.keys(sample.account?.credentials ?? {})) {
         if (definition.credentials[name]?.secret === false)
           stranger.credentials[name] = sample.account!.credentials![name]!;
@@ -479,7 +505,8 @@ export function providerContract(samples: ProviderSamples): void {
       const located = definitionOf(sample).locate(request);
       if (identity && located.account !== undefined)
         expect(located.account).toBe(accountOf(sample).credentials[identity]);
-      expect(located.externalIds).toEqual([sample.events[0]!.externalId]);
+      const { externalId } = sample.events[0]!;
+      expect(located.externalIds).toEqual(externalId === undefined ? undefined : [externalId]);
       for (const body of ['', '%', '{', 'null', '[1]', '\u0000', '{"a":{"b":1}}', 'a=%ff&a=%', '&&==', '"x"']) {
         const publicUrl = request.publicUrl.replace(/\?.*/, '');
         const nonsense = { ...request, publicUrl, query: new URLSearchParams(), rawBody: Buffer.from(body) };
@@ -522,5 +549,11 @@ export function providerContract(samples: ProviderSamples): void {
 function withQuery(request: CallbackRequest, name: string, value: string): CallbackRequest {
   const query = new URLSearchParams(request.query);
   query.set(name, value);
+  return { ...request, query, publicUrl: `${request.publicUrl.replace(/\?.*/, '')}?${query}` };
+}
+
+function withoutToken(request: CallbackRequest): CallbackRequest {
+  const query = new URLSearchParams(request.query);
+  query.delete('token');
   return { ...request, query, publicUrl: `${request.publicUrl.replace(/\?.*/, '')}?${query}` };
 }

@@ -49,6 +49,9 @@ export class ScriptedServer {
   readonly requests: WireRequest[] = [];
   readonly scripts: Script[] = [];
   fallback: Script = answer(200);
+  /** Requests that are no part of what is tested (a sign-in): answered apart, and kept in `asides`. */
+  aside: { matches: (request: WireRequest) => boolean; script: Script } | undefined;
+  readonly asides: WireRequest[] = [];
   /** Connections made so far. */
   connections = 0;
   private readonly sockets = new Set<Socket>();
@@ -111,6 +114,11 @@ export class ScriptedServer {
           body: Buffer.from(raw.slice(end + 4), 'latin1').toString('utf8'),
           raw,
         };
+        if (this.aside?.matches(request)) {
+          this.asides.push(request);
+          this.aside.script(socket, request);
+          continue;
+        }
         this.requests.push(request);
         (this.scripts.shift() ?? this.fallback)(socket, request);
         this.received.emit('request');
