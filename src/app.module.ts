@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { EmailModule } from './channels/email/email.module';
 import { SmsModule } from './channels/sms/sms.module';
 import { WhatsAppModule } from './channels/whatsapp/whatsapp.module';
 import { APP_CONFIG, type AppConfig } from './config/app-config';
@@ -59,6 +60,7 @@ export class AppModule {
         TenancyModule,
         MessagingModule,
         SmsModule,
+        EmailModule,
         WhatsAppModule,
         CallbackIngressModule,
         WebhookEndpointsModule,

@@ -1,0 +1,21 @@
+import { Module } from '@nestjs/common';
+import { GatewayModule } from '../../gateway/gateway.module';
+import { ChannelRegistry } from '../../messaging/channel-registry';
+import { MessagingModule } from '../../messaging/messaging.module';
+import { emailChannel } from './email.channel';
+import { EmailController } from './email.controller';
+import { EMAIL_PROVIDERS } from './email.providers';
+
+/**
+ * Decides what an email is: its fields, and what of them is safe to hand to a mail server. Owns the email providers and `POST /v1/email/send`.
+ * Must not know the other channels, nor how a message is stored or dispatched.
+ */
+@Module({
+  imports: [MessagingModule, GatewayModule.forProviders(EMAIL_PROVIDERS)],
+  controllers: [EmailController],
+})
+export class EmailModule {
+  constructor(channels: ChannelRegistry) {
+    channels.register(emailChannel);
+  }
+}

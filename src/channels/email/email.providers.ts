@@ -1,0 +1,4 @@
+import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
+
+/** Every email provider, one line each. Nothing else is registered anywhere. */
+export const EMAIL_PROVIDERS: readonly ProviderDefinition[] = [];
