@@ -18,6 +18,7 @@ import { MessageInserter } from './intake/message-inserter';
 import { SendResponder } from './intake/send.responder';
 import { Maintenance } from './maintenance';
 import { MessagesController } from './messages.controller';
+import { EngagementWriter } from './record/engagement-writer';
 import { MessageActions } from './record/message-actions';
 import { MessageReader } from './record/message-reader';
 import { MessageSignal } from './record/message-signal';
@@ -36,6 +37,7 @@ import { ProviderInquiry } from './record/provider-inquiry';
     ChannelRegistry,
     MessageSignal,
     MessageWriter,
+    EngagementWriter,
     MessageReader,
     MessageActions,
     ProviderInquiry,
@@ -60,6 +62,7 @@ import { ProviderInquiry } from './record/provider-inquiry';
     ChannelRegistry,
     SendResponder,
     MessageWriter,
+    EngagementWriter,
     MessageReader,
     MessageInserter,
     Dispatcher,

@@ -1,4 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { BOUNCE_TYPES } from '../gateway/contracts/callback';
 import { CHANNELS } from '../kernel/channel';
 
 const MESSAGE_ID = 'msg_01kaqz9yq8e5v6m3c2n1b0a9s8';
@@ -57,6 +58,73 @@ export class MessageEventData {
   provider_code?: string;
 
   @ApiProperty({ description: 'When, by the clock of who reported it.', format: 'date-time', example: TIME })
+  occurred_at: string;
+}
+
+/** `data` of every `email.*` event. */
+export class EngagementEventData {
+  @ApiProperty({ description: 'Id of the message.', example: MESSAGE_ID })
+  message_id: string;
+
+  @ApiProperty({ description: 'Your tenant.', example: 'demo_4k2j9x0m3b7q1w5z' })
+  client_id: string;
+
+  @ApiProperty({ description: 'Always `email`.', enum: ['email'], example: 'email' })
+  channel: string;
+
+  @ApiProperty({ description: 'The first recipient of the message.', example: 'ada@example.com' })
+  to: string;
+
+  @ApiPropertyOptional({
+    description: 'Who did it, where the provider says so: one of the recipients of the message.',
+    example: 'ada@example.com',
+  })
+  recipient?: string;
+
+  @ApiProperty({ description: 'Provider key.', example: 'sendgrid' })
+  gateway: string;
+
+  @ApiPropertyOptional({ description: 'The provider’s id of the message.', example: '14c5d75ce93.dfd.64b469' })
+  external_id?: string;
+
+  @ApiPropertyOptional({ description: 'Your own id, when you gave one.', example: 'order-8121' })
+  reference?: string;
+
+  @ApiPropertyOptional({
+    description: 'Your own pairs, when you gave some.',
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { order_id: '8121' },
+  })
+  metadata?: Record<string, string>;
+
+  @ApiPropertyOptional({
+    description:
+      'Opens and clicks: whether the provider takes it for a machine’s (a privacy proxy, a scanner). Left out where it does not say.',
+    example: false,
+  })
+  machine?: boolean;
+
+  @ApiPropertyOptional({
+    description: 'Bounces: `hard`: never again; `soft`: may work later; `blocked`: refused by the receiver’s policy.',
+    enum: BOUNCE_TYPES,
+    example: 'hard',
+  })
+  bounce_type?: string;
+
+  @ApiPropertyOptional({ description: 'Clicks: the link.', example: 'https://example.com/parcel' })
+  url?: string;
+
+  @ApiPropertyOptional({ description: 'Opens and clicks: the program.', example: 'Mozilla/5.0' })
+  user_agent?: string;
+
+  @ApiPropertyOptional({ description: 'Opens and clicks: the address that it came from.', example: '203.0.113.7' })
+  ip?: string;
+
+  @ApiPropertyOptional({ description: 'Bounces: what the receiver said.', example: '550 5.1.1 no such user' })
+  reason?: string;
+
+  @ApiProperty({ description: 'When, by the provider’s clock.', format: 'date-time', example: TIME })
   occurred_at: string;
 }
 

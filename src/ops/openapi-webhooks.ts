@@ -1,7 +1,13 @@
 import type { Type } from '@nestjs/common';
 import { getSchemaPath, type OpenAPIObject } from '@nestjs/swagger';
 import { EVENT_TYPES } from '../platform/events/event-store';
-import { AlertEventData, ConfigEventData, MessageEventData, TestEventData } from './event-payloads.view';
+import {
+  AlertEventData,
+  ConfigEventData,
+  EngagementEventData,
+  MessageEventData,
+  TestEventData,
+} from './event-payloads.view';
 
 type Webhooks = NonNullable<OpenAPIObject['webhooks']>;
 
@@ -27,6 +33,11 @@ export const SENT_EVENTS: Readonly<Record<string, SentEvent>> = {
   'message.failed': message('failed', 'No gateway took the message, or it was refused for good', failure()),
   'message.expired': message('expired', 'The message lost its worth before it could be sent'),
   'message.canceled': message('canceled', 'The message was canceled before it was sent'),
+  'email.opened': { data: EngagementEventData, summary: 'Somebody opened an email' },
+  'email.clicked': { data: EngagementEventData, summary: 'Somebody clicked a link in an email' },
+  'email.bounced': { data: EngagementEventData, summary: 'An email came back' },
+  'email.complained': { data: EngagementEventData, summary: 'A recipient called an email spam' },
+  'email.unsubscribed': { data: EngagementEventData, summary: 'A recipient unsubscribed' },
   'config.error': { data: ConfigEventData, summary: 'A provider account stopped working' },
   'config.recovered': {
     data: ConfigEventData,

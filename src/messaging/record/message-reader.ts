@@ -3,6 +3,7 @@ import type { Channel, MessageStatus } from '../../kernel/channel';
 import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import { Database, type Transaction } from '../../platform/database/database';
+import { NO_ENGAGEMENT, type Engagement } from './engagement';
 import { isFinal } from './message-state';
 import { PRIORITY_NAMES, type AttemptRecord } from './message.types';
 import type { MessageEventView, MessageView } from './message.view';
@@ -32,6 +33,7 @@ interface MessageRow {
   error_code: string | null;
   error_message: string | null;
   possible_duplicate: boolean;
+  engagement: Engagement | null;
   updated_at: Date;
   queue_lane: string | null;
   queue_waiting_on: string | null;
@@ -64,7 +66,7 @@ export interface MessageFilter {
 
 const COLUMNS = `m.id, m.client_id, m.channel, m.status, m.recipient, m.sender, m.content, m.priority, m.reference, m.tags, m.metadata, m.encoding,
   m.segments, m.send_at, m.expires_at, m.gateway, m.config_id, m.external_id, m.attempts, m.cost_amount, m.cost_currency, m.error_code, m.error_message,
-  m.possible_duplicate, m.updated_at, q.lane AS queue_lane, q.waiting_on AS queue_waiting_on, q.claimed_by IS NOT NULL AS queue_claimed,
+  m.possible_duplicate, m.engagement, m.updated_at, q.lane AS queue_lane, q.waiting_on AS queue_waiting_on, q.claimed_by IS NOT NULL AS queue_claimed,
   q.due_at <= now() AS queue_due, q.unknown_since IS NOT NULL AS queue_unknown`;
 
 /** `sending` is not stored: it is a message whose queue row a worker holds, or whose last attempt's fate is open. */
@@ -183,6 +185,7 @@ function viewOf(row: MessageRow): MessageView {
     encoding: row.encoding,
     waiting_on: waiting && !row.queue_claimed && !isOver(row) ? row.queue_waiting_on : null,
     possible_duplicate: row.possible_duplicate,
+    engagement: row.channel === 'email' ? { ...NO_ENGAGEMENT, ...row.engagement } : null,
     error_code: row.error_code,
     error_message: row.error_message,
     priority: PRIORITY_NAMES[row.priority]!,

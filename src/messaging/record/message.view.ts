@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { CHANNELS, MESSAGE_STATUSES, PRIORITIES } from '../../kernel/channel';
+import { EngagementView } from './engagement.view';
 
 export class AcceptedMessageView {
   @ApiProperty({
@@ -205,6 +206,13 @@ export class MessageView {
     example: false,
   })
   possible_duplicate: boolean;
+
+  @ApiProperty({
+    description: 'What recipients did with an email; null for other channels.',
+    type: EngagementView,
+    nullable: true,
+  })
+  engagement: EngagementView | null;
 
   @ApiProperty({ description: 'Why it failed; null otherwise.', nullable: true, type: String, example: null })
   error_code: string | null;

@@ -4,6 +4,7 @@ import { Tenancy1763800200000 } from '../../../migrations/1763800200000-tenancy'
 import { Gateway1763800300000 } from '../../../migrations/1763800300000-gateway';
 import { Messages1763800400000 } from '../../../migrations/1763800400000-messages';
 import { Webhooks1763800500000 } from '../../../migrations/1763800500000-webhooks';
+import { Engagement1763800600000 } from '../../../migrations/1763800600000-engagement';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -12,4 +13,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Gateway1763800300000,
   Messages1763800400000,
   Webhooks1763800500000,
+  Engagement1763800600000,
 ];

@@ -4,6 +4,7 @@ import { Periodic } from '../../kernel/periodic';
 import { GatewayModule } from '../../gateway/gateway.module';
 import { MessagingModule } from '../../messaging/messaging.module';
 import { CallbackConfigs } from './callback-configs';
+import { CallbackEffects } from './callback-effects';
 import { CallbackMetrics } from './callback-metrics';
 import { CallbackStore } from './callback-store';
 import { CallbackController } from './callback.controller';
@@ -37,7 +38,14 @@ export class UnmatchedCallbacks {
 @Module({
   imports: [GatewayModule, MessagingModule],
   controllers: [CallbackController, ProviderEventsController],
-  providers: [CallbackConfigs, CallbackMetrics, CallbackStore, ProviderEventReader, UnmatchedCallbacks],
+  providers: [
+    CallbackConfigs,
+    CallbackEffects,
+    CallbackMetrics,
+    CallbackStore,
+    ProviderEventReader,
+    UnmatchedCallbacks,
+  ],
   exports: [CallbackStore, UnmatchedCallbacks],
 })
 export class CallbackIngressModule {}

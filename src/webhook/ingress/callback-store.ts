@@ -13,6 +13,8 @@ import {
 } from '../../messaging/record/message-statements';
 import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
 import { byteaArray, jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
+import { EventSignal } from '../../platform/events/event-store';
+import { CallbackEffects, hasEffects } from './callback-effects';
 
 /** One event out of a verified callback, or a verified callback that could not be read (`event` null). */
 export interface ReceivedEvent {
@@ -103,27 +105,38 @@ const STORE = statement(
  */
 @Injectable()
 export class CallbackStore {
-  private readonly commits = new GroupCommit<ReceivedEvent, void>(
-    (events) => this.flush(events),
+  private readonly plain = new GroupCommit<ReceivedEvent, void>(
+    (events) => this.flush(events, (batch) => this.storeAll(batch)),
     MAX_BATCH,
     LINGER_MS,
     PARALLEL,
     MAX_WAITING,
-    () => Problem.unavailable('Too many callbacks at once; send it again.'),
+    tooMany,
+  );
+  /** Apart from plain statuses, so that these pay nothing for what few callbacks need. */
+  private readonly effectful = new GroupCommit<ReceivedEvent, void>(
+    (events) => this.flush(events, (batch) => this.storeTogether(batch)),
+    MAX_BATCH,
+    LINGER_MS,
+    1,
+    MAX_WAITING,
+    tooMany,
   );
 
   constructor(
     private readonly database: Database,
     private readonly writer: MessageWriter,
+    private readonly effects: CallbackEffects,
+    private readonly eventSignal: EventSignal,
   ) {}
 
   /** Resolves when the event is committed, or was before. @throws Problem 503 when the database is away: the provider sends it again */
   store(event: ReceivedEvent): Promise<void> {
-    return this.commits.add(event);
+    return (hasEffects(event.event) ? this.effectful : this.plain).add(event);
   }
 
-  drain(): Promise<void> {
-    return this.commits.drain();
+  async drain(): Promise<void> {
+    await Promise.all([this.plain.drain(), this.effectful.drain()]);
   }
 
   /** Tries events again whose message was not known when they came. Answers how many found theirs. */
@@ -136,7 +149,7 @@ export class CallbackStore {
         client_id: string;
         config_id: string;
         provider: string;
-        normalized: StatusEvent;
+        normalized: NormalizedEvent;
         message_id: string;
         at: string;
       }>(
@@ -147,8 +160,31 @@ export class CallbackStore {
       if (rows.length === 0) return undefined;
       const result = await this.writer.applyIn(
         tx,
-        rows.map((row) =>
-          reportChange(row.normalized, row.message_id, row.client_id, row.config_id, row.provider, Date.parse(row.at)),
+        rows.flatMap((row) =>
+          isReport(row.normalized)
+            ? reportChange(
+                row.normalized,
+                row.message_id,
+                row.client_id,
+                row.config_id,
+                row.provider,
+                Date.parse(row.at),
+              )
+            : [],
+        ),
+      );
+      await this.effects.applyIn(
+        tx,
+        rows.flatMap((row) =>
+          hasEffects(row.normalized)
+            ? {
+                clientId: row.client_id,
+                provider: row.provider,
+                event: row.normalized,
+                messageId: row.message_id,
+                receivedAt: Date.parse(row.at),
+              }
+            : [],
         ),
       );
       await tx.execute(
@@ -160,23 +196,27 @@ export class CallbackStore {
           textArray(rows.map((row) => row.message_id)),
         ],
       );
-      return result;
+      return { drafts: result.drafts, rows };
     });
     if (!applied) return 0;
     this.writer.announce(applied.drafts);
-    return applied.results.length;
+    this.eventSignal.committed(new Set(applied.rows.map((row) => row.client_id)));
+    return applied.rows.length;
   }
 
-  private async flush(events: ReceivedEvent[]): Promise<Array<void | Error>> {
+  private async flush(
+    events: ReceivedEvent[],
+    write: (events: readonly ReceivedEvent[]) => Promise<void>,
+  ): Promise<Array<void | Error>> {
     try {
-      await this.storeAll(distinct(events));
+      await write(distinct(events));
       return events.map(() => undefined);
     } catch (error) {
       if (isDatabaseUnavailable(error))
         throw Problem.unavailable('The database is not available right now; send it again.', error);
       if (events.length === 1) return [error as Error];
       const results: Array<void | Error> = [];
-      for (const event of events) results.push(...(await this.flush([event])));
+      for (const event of events) results.push(...(await this.flush([event], write)));
       return results;
     }
   }
@@ -197,11 +237,18 @@ export class CallbackStore {
     ]);
     const stale = this.writer.settle(drafts, new Set(written.map((row) => row.id)));
     if (stale.size === 0) return;
-    const rest = items
-      .filter((item) => item.messageId !== null && stale.has(item.messageId))
-      .map((item) => item.received);
-    const applied = await this.database.flush((tx) => this.storeIn(tx, rest));
-    if (applied) this.writer.announce(applied.drafts);
+    await this.storeTogether(
+      items.filter((item) => item.messageId !== null && stale.has(item.messageId)).map((item) => item.received),
+    );
+  }
+
+  /** The longer way: lock, work out, write. */
+  private async storeTogether(events: readonly ReceivedEvent[]): Promise<void> {
+    const applied = await this.database.flush((tx) => this.storeIn(tx, events));
+    if (!applied) return;
+    this.writer.announce(applied.drafts);
+    const engaged = events.filter(({ event }) => hasEffects(event)).map(({ clientId }) => clientId);
+    if (engaged.length > 0) this.eventSignal.committed(new Set(engaged));
   }
 
   /**
@@ -246,6 +293,14 @@ export class CallbackStore {
     const reports = items.filter((item) => item.messageId !== null && isReport(item.received.event));
     const applied = await this.writer.applyIn(tx, reports.map(changeOf));
     reports.forEach((item, index) => (item.known = applied.results[index]!));
+    const effectful = items.filter(({ received }) => hasEffects(received.event));
+    if (effectful.length > 0) {
+      const done = await this.effects.applyIn(
+        tx,
+        effectful.map(({ received, messageId }) => ({ ...received, event: received.event!, messageId })),
+      );
+      effectful.forEach((item, index) => (item.known = done[index]!));
+    }
     await tx.execute(INSERT, rawParameters(items));
     return applied;
   }
@@ -284,8 +339,12 @@ function rawParameters(items: readonly StoredItem[]): unknown[] {
     jsonArray(items.map(({ received }) => received.event)),
     jsonArray(items.map(({ received }) => received.request)),
     byteaArray(items.map(({ received }) => received.rawBody)),
-    plainArray(items.map(({ received }, index) => states[index] === 'unmatched' && isReport(received.event))),
+    plainArray(items.map(({ received }, index) => states[index] === 'unmatched' && isRetried(received.event))),
   ];
+}
+
+function tooMany(): Problem {
+  return Problem.unavailable('Too many callbacks at once; send it again.');
 }
 
 /** A status that the provider's table knows. */
@@ -293,6 +352,11 @@ function isReport(
   event: NormalizedEvent | null,
 ): event is StatusEvent & { status: NonNullable<StatusEvent['status']> } {
   return event?.kind === 'status' && event.status !== null;
+}
+
+/** What is about a message, and waits for it when it is not known yet. */
+function isRetried(event: NormalizedEvent | null): boolean {
+  return isReport(event) || event?.kind === 'engagement';
 }
 
 export function stateOf(event: NormalizedEvent | null, known: boolean): CallbackState {

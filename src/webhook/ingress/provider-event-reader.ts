@@ -6,6 +6,8 @@ import type { CallbackKind } from '../../gateway/contracts/gateway';
 import { ProviderRegistry } from '../../gateway/provider-registry';
 import { MessageWriter, type AppliedChanges } from '../../messaging/record/message-writer';
 import { Database, type Transaction } from '../../platform/database/database';
+import { EventSignal } from '../../platform/events/event-store';
+import { CallbackEffects, hasEffects } from './callback-effects';
 import { readCallback } from './callback-events';
 import { reportChange, stateOf } from './callback-store';
 import type { ProviderEventView } from './provider-event.view';
@@ -35,6 +37,8 @@ export class ProviderEventReader {
     private readonly database: Database,
     private readonly registry: ProviderRegistry,
     private readonly writer: MessageWriter,
+    private readonly effects: CallbackEffects,
+    private readonly eventSignal: EventSignal,
   ) {}
 
   /** Newest first. `before`: the last id of the page before. */
@@ -67,6 +71,7 @@ export class ProviderEventReader {
       return this.apply(tx, clientId, row);
     });
     if (applied) this.writer.announce(applied.drafts);
+    this.eventSignal.committed([clientId]);
     return viewOf(await this.database.tenant(clientId, (tx) => this.find(tx, clientId, id)));
   }
 
@@ -90,20 +95,20 @@ export class ProviderEventReader {
       event = undefined;
     }
     let applied: AppliedChanges | undefined;
-    let messageId: string | null = null;
-    if (event?.kind === 'status' && event.status !== null) {
-      const [mapped] = await tx.query<{ message_id: string }>(
-        'SELECT message_id FROM external_ids WHERE config_id = $1 AND external_id = $2',
-        [row.config_id, event.externalId ?? ''],
-      );
-      messageId = mapped?.message_id ?? event.messageId ?? null;
-      if (messageId !== null) {
-        applied = await this.writer.applyIn(tx, [
-          reportChange(event, messageId, clientId, row.config_id, row.provider, Date.parse(row.at)),
-        ]);
+    const messageId = event ? await this.messageOf(tx, row, event) : null;
+    const receivedAt = Date.parse(row.at);
+    let known = false;
+    if (event?.kind === 'status' && event.status !== null && messageId !== null) {
+      const change = reportChange(event, messageId, clientId, row.config_id, row.provider, receivedAt);
+      applied = await this.writer.applyIn(tx, [change]);
+      known = applied.results[0] === true;
+    } else if (event && hasEffects(event)) {
+      known = isDone(row, event);
+      if (!known) {
+        const callback = { clientId, provider: row.provider, event, messageId, receivedAt };
+        known = (await this.effects.applyIn(tx, [callback]))[0] === true;
       }
     }
-    const known = applied?.results[0] === true;
     await tx.execute(
       `UPDATE provider_events SET state = $4, message_id = $5, external_id = $6, normalized = $7
        WHERE client_id = $1 AND id = $2 AND created_at = $3::timestamptz`,
@@ -119,6 +124,19 @@ export class ProviderEventReader {
     );
     return applied;
   }
+
+  private async messageOf(tx: Transaction, row: Row, event: NormalizedEvent): Promise<string | null> {
+    const [mapped] = await tx.query<{ message_id: string }>(
+      'SELECT message_id FROM external_ids WHERE config_id = $1 AND external_id = $2',
+      [row.config_id, event.externalId ?? ''],
+    );
+    return mapped?.message_id ?? event.messageId ?? null;
+  }
+}
+
+/** What was counted once is not counted again. */
+function isDone(row: Row, event: NormalizedEvent): boolean {
+  return row.state === 'matched' && row.normalized?.kind === event.kind;
 }
 
 function requestOf(row: Row): CallbackRequest {
