@@ -75,6 +75,24 @@ module.exports = {
       to: { path: '^src/channels/[^/]+/providers/.+[.]provider[.]ts$' },
     },
     {
+      name: 'vendors-serve-providers',
+      comment:
+        "One company's API can serve several channels (Twilio: SMS and WhatsApp), and channels are strangers. What their providers have in common lives in gateway/vendors/<company>; nobody but a provider's files may know it, or the gateway would depend on a company.",
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: [SPEC, '^src/channels/[^/]+/providers/', '^src/gateway/vendors/'],
+      },
+      to: { path: '^src/gateway/vendors/' },
+    },
+    {
+      name: 'vendors-are-strangers',
+      comment: 'One company is removed without another one noticing.',
+      severity: 'error',
+      from: { path: '^src/gateway/vendors/([^/]+)/' },
+      to: { path: '^src/gateway/vendors/', pathNot: '^src/gateway/vendors/$1/' },
+    },
+    {
       name: 'entities-stay-home',
       comment: 'An entity is the private shape of its module. Others get a view, an id or a service.',
       severity: 'error',

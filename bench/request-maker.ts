@@ -1,4 +1,4 @@
-import { twilioSignature } from '../src/channels/sms/providers/twilio.signature';
+import { twilioSignature } from '../src/gateway/vendors/twilio/twilio.signature';
 import { encodeForm } from '../src/kernel/form';
 import type { RequestSource } from './load.types';
 

@@ -39,6 +39,13 @@ const FILES: Record<string, { breaks: string[]; imports: string[] }> = {
   'src/channels/sms/providers/twin.provider.ts': { breaks: ['providers-are-strangers'], imports: ['./acme.provider'] },
   'src/channels/sms/sms.controller.ts': { breaks: ['providers-are-leaves'], imports: ['./providers/acme.provider'] },
   'src/channels/push/push.channel.ts': { breaks: ['channels-are-strangers'], imports: ['../sms/sms.providers'] },
+  'src/gateway/vendors/acme/acme.client.ts': { breaks: [], imports: ['../../../kernel/ids'] },
+  'src/gateway/vendors/bell/bell.client.ts': { breaks: ['vendors-are-strangers'], imports: ['../acme/acme.client'] },
+  'src/channels/sms/providers/bell.provider.ts': {
+    breaks: [],
+    imports: ['../../../gateway/vendors/acme/acme.client'],
+  },
+  'src/gateway/knows-acme.ts': { breaks: ['vendors-serve-providers'], imports: ['./vendors/acme/acme.client'] },
   'src/gateway/config.entity.ts': { breaks: [], imports: ['../kernel/ids'] },
   'src/messaging/peek.ts': { breaks: ['entities-stay-home'], imports: ['../gateway/config.entity'] },
   'src/ops/calls.ts': { breaks: ['one-http-client'], imports: ['node:https'] },

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { twilioSignature } from '../../src/channels/sms/providers/twilio.signature';
+import { twilioSignature } from '../../src/gateway/vendors/twilio/twilio.signature';
 
 export const FAKE_ACCOUNT = `AC${'0123456789abcdef'.repeat(2)}`;
 export const FAKE_TOKEN = 'fedcba9876543210fedcba9876543210';

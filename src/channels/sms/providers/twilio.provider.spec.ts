@@ -10,7 +10,7 @@ import { ManualClock } from '../../../kernel/clock';
 import { encodeForm, type FormField } from '../../../kernel/form';
 import { UndiciHttpClient } from '../../../platform/http-client/undici-http-client';
 import { twilio } from './twilio.provider';
-import { twilioSignature } from './twilio.signature';
+import { twilioSignature } from '../../../gateway/vendors/twilio/twilio.signature';
 import { gatewayDeps } from '../../../../test/support/gateway-deps';
 
 const SID = 'SM00112233445566778899aabbccddeeff';

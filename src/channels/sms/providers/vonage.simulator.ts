@@ -12,7 +12,7 @@ import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
 import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
 import { decodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
-import { callbackOrigin, inboundUrl } from './simulated-callback';
+import { callbackOrigin, inboundUrl } from '../../../gateway/contracts/simulated-callback';
 import { vonageSig } from './vonage.signature';
 
 /** Every parameter of "send an SMS" in Vonage's API description; another one is a caller's mistake. */

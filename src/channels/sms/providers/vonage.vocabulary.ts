@@ -1,7 +1,7 @@
 import type { ErrorClass, ErrorRow } from '../../../gateway/contracts/gateway-error';
 import { rowOf } from '../../../gateway/contracts/provider-answer';
 import type { MessageStatus } from '../../../kernel/channel';
-import { errorRows } from './error-rows';
+import { errorRows } from '../../../gateway/contracts/error-rows';
 
 /** Words of a delivery receipt's `status`. `unknown` tells nothing, so it changes nothing. */
 export const VONAGE_STATUSES: Readonly<Record<string, MessageStatus | null>> = Object.freeze({

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { validateRequest } from 'twilio/lib/webhooks/webhooks';
-import type { CallbackRequest, CallbackSecrets } from '../../../gateway/contracts/callback';
-import { InvalidSignature } from '../../../gateway/contracts/gateway-error';
+import type { CallbackRequest, CallbackSecrets } from '../../contracts/callback';
+import { InvalidSignature } from '../../contracts/gateway-error';
 import { equalInConstantTime } from '../../../kernel/constant-time';
 import type { FormField } from '../../../kernel/form';
 import { decodeForm, formValue } from '../../../kernel/form';

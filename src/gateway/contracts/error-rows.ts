@@ -1,4 +1,4 @@
-import type { ErrorRow } from '../../../gateway/contracts/gateway-error';
+import type { ErrorRow } from './gateway-error';
 
 /** Rows of an error table that differ in nothing but the provider's code and title. */
 export function errorRows(

@@ -1,17 +1,22 @@
-import type {
-  CallbackDefinition,
-  CallbackRequest,
-  InboundEvent,
-  NormalizedEvent,
-} from '../../../gateway/contracts/callback';
-import { rowOf } from '../../../gateway/contracts/provider-answer';
+import type { CallbackDefinition, CallbackRequest, InboundEvent, NormalizedEvent } from '../../contracts/callback';
+import type { ErrorRow } from '../../contracts/gateway-error';
+import { rowOf } from '../../contracts/provider-answer';
 import type { FormField } from '../../../kernel/form';
 import { formValue } from '../../../kernel/form';
 import { storableText } from '../../../kernel/storable-text';
 import { formFields, verifyTwilio } from './twilio.signature';
 import { TWILIO_STATUSES, twilioError } from './twilio.vocabulary';
 
-function parseStatus(request: CallbackRequest): NormalizedEvent[] {
+/** What differs between the channels that Twilio reports about. */
+export interface TwilioReports {
+  errors: Readonly<Record<string, ErrorRow>>;
+  /** What comes before each number, and is no part of it. */
+  prefix?: string;
+  /** Further fields of an inbound message, for its detail. */
+  describe?(value: (name: string) => string | undefined): Record<string, unknown>;
+}
+
+function parseStatus({ errors }: TwilioReports, request: CallbackRequest): NormalizedEvent[] {
   const fields = fieldsOf(request);
   const sid = formValue(fields, 'MessageSid') ?? formValue(fields, 'SmsSid');
   const word = formValue(fields, 'MessageStatus') ?? formValue(fields, 'SmsStatus');
@@ -33,12 +38,12 @@ function parseStatus(request: CallbackRequest): NormalizedEvent[] {
       kind: 'status',
       ...event,
       status: status ?? null,
-      ...(code && code !== '0' && { error: twilioError(code) }),
+      ...(code && code !== '0' && { error: twilioError(errors, code) }),
     },
   ];
 }
 
-function parseInbound(request: CallbackRequest): InboundEvent[] {
+function parseInbound({ prefix = '', describe }: TwilioReports, request: CallbackRequest): InboundEvent[] {
   const fields = fieldsOf(request);
   const value = (name: string): string | undefined => formValue(fields, name);
   const sid = value('MessageSid') ?? value('SmsMessageSid') ?? value('SmsSid');
@@ -57,16 +62,21 @@ function parseInbound(request: CallbackRequest): InboundEvent[] {
       externalId: sid,
       occurredAt: null,
       rawWord: 'received',
-      from,
-      to,
+      from: withoutPrefix(from, prefix),
+      to: withoutPrefix(to, prefix),
       text: value('Body') ?? '',
       detail: {
         ...(media.length > 0 && { media }),
         ...(optOut && { opt_out_type: optOut }),
         ...(segments > 0 && { segments }),
+        ...describe?.(value),
       },
     },
   ];
+}
+
+function withoutPrefix(address: string, prefix: string): string {
+  return address.startsWith(prefix) ? address.slice(prefix.length) : address;
 }
 
 /** For a GET the fields are in the query. */
@@ -90,5 +100,10 @@ const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
   answer: { status: 200, contentType: 'text/xml', body: '<Response></Response>' },
 });
 
-export const twilioStatus = callback(parseStatus);
-export const twilioInbound = callback(parseInbound);
+/** How Twilio reports about the messages of one channel. */
+export function twilioCallbacks(reports: TwilioReports): { status: CallbackDefinition; inbound: CallbackDefinition } {
+  return {
+    status: callback((request) => parseStatus(reports, request)),
+    inbound: callback((request) => parseInbound(reports, request)),
+  };
+}

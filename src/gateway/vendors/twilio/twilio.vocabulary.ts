@@ -1,7 +1,7 @@
-import type { ErrorClass, ErrorRow } from '../../../gateway/contracts/gateway-error';
-import { rowOf } from '../../../gateway/contracts/provider-answer';
+import type { ErrorClass, ErrorRow } from '../../contracts/gateway-error';
+import { rowOf } from '../../contracts/provider-answer';
 import type { MessageStatus } from '../../../kernel/channel';
-import { errorRows } from './error-rows';
+import { errorRows } from '../../contracts/error-rows';
 
 /** A daily cap ends within a day; asked again each hour, as nobody tells when. */
 const DAILY_CAP_PAUSE_MS = 3600 * 1000;
@@ -189,8 +189,11 @@ export const TWILIO_ERRORS: Readonly<Record<string, ErrorRow>> = Object.freeze({
 });
 
 /** What an error code in a callback or a message resource says. */
-export function twilioError(code: string): { class: ErrorClass; code: string; providerCode: string; message?: string } {
-  const row = rowOf(TWILIO_ERRORS, code);
+export function twilioError(
+  errors: Readonly<Record<string, ErrorRow>>,
+  code: string,
+): { class: ErrorClass; code: string; providerCode: string; message?: string } {
+  const row = rowOf(errors, code);
   return {
     class: row?.class ?? 'ambiguous',
     code: row?.code ?? 'unknown_error',

@@ -7,11 +7,12 @@ import type {
   SimulatorAnswer,
   SimulatorPort,
   SimulatorRequest,
-} from '../../../gateway/contracts/simulator';
-import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
+} from '../../contracts/simulator';
+import { jsonObject } from '../../contracts/provider-answer';
+import { REFUSED_SECRET_PREFIX } from '../../contracts/simulator';
 import { decodeForm, encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
-import { callbackOrigin, inboundUrl } from './simulated-callback';
+import { callbackOrigin, inboundUrl } from '../../contracts/simulated-callback';
 import { twilioSignature } from './twilio.signature';
 
 /** Every parameter of "create a message" in Twilio's API description; another one is a caller's mistake. */
@@ -34,28 +35,38 @@ interface Caller {
   token: string;
 }
 
+/** Which of Twilio's channels a stand-in serves. */
+export interface TwilioStandIn {
+  /** Provider key. */
+  provider: string;
+  /** Comes before each number, and is no part of it. */
+  prefix: string;
+  /** `ErrorCode` of what is not delivered. */
+  undeliveredCode: string;
+}
+
 /** Behaves as Twilio's message API does; signs callbacks with the auth token of the request that asked for them. */
-export const twilioSimulator: ProviderSimulator = {
+export const twilioStandIn = (kind: TwilioStandIn): ProviderSimulator => ({
   handle(request, port) {
     const path = PATH.exec(request.path);
     if (path === null) return failure(404, 20404, `The requested resource ${request.path} was not found`);
     const caller = callerOf(request);
     if (caller === null || caller.account !== path[1]) return failure(401, 20003, 'Authenticate');
     const resource = path[2]!;
-    if (request.method === 'POST' && resource === '/Messages.json') return create(request, caller, port);
+    if (request.method === 'POST' && resource === '/Messages.json') return create(kind, request, caller, port);
     if (request.method !== 'GET') return failure(405, 20004, 'Method not allowed');
     if (resource === '.json') {
       return json(200, { sid: caller.account, friendly_name: 'Simulated account', status: 'active', type: 'Full' });
     }
     if (resource === '/Balance.json')
       return json(200, { account_sid: caller.account, balance: '100.00', currency: 'USD' });
-    if (resource === '/Messages.json') return list(request, caller, port);
-    const message = port.find('twilio', path[3]!);
+    if (resource === '/Messages.json') return list(kind, request, caller, port);
+    const message = port.find(kind.provider, path[3]!);
     if (message === undefined || !message.accepted)
       return failure(404, 20404, `The requested resource ${request.path} was not found`);
-    return json(200, resourceOf(message, caller.account));
+    return json(200, resourceOf(kind, message, caller.account));
   },
-};
+});
 
 function callerOf(request: SimulatorRequest): Caller | null {
   const header = request.headers.authorization;
@@ -68,19 +79,21 @@ function callerOf(request: SimulatorRequest): Caller | null {
     : { account: text.slice(0, colon), token };
 }
 
-function create(request: SimulatorRequest, caller: Caller, port: SimulatorPort) {
+function create(kind: TwilioStandIn, request: SimulatorRequest, caller: Caller, port: SimulatorPort) {
   const contentType = request.headers['content-type'];
   if (typeof contentType !== 'string' || !contentType.startsWith('application/x-www-form-urlencoded')) {
     return failure(415, 20415, 'Content type is not supported');
   }
   const fields: Record<string, string | undefined> = Object.fromEntries(decodeForm(request.body.toString('utf8')));
   for (const name in fields) if (!KNOWN_PARAMETERS.has(name)) return failure(400, 20001, `Unknown parameter ${name}`);
-  const { To, From, MessagingServiceSid, Body, StatusCallback, ValidityPeriod } = fields;
+  const { To, From, MessagingServiceSid, StatusCallback, ValidityPeriod } = fields;
   if (!To) return failure(400, 21604, "A 'To' phone number is required.");
-  if (!/^\+[1-9]\d{6,14}$/.test(To)) return failure(400, 21211, `Invalid 'To' Phone Number: ${To}`);
+  const to = To.startsWith(kind.prefix) ? To.slice(kind.prefix.length) : '';
+  if (!/^\+[1-9]\d{6,14}$/.test(to)) return failure(400, 21211, `Invalid 'To' Phone Number: ${To}`);
   if (!From && !MessagingServiceSid) return failure(400, 21603, "A 'From' phone number is required.");
-  if (!Body) return failure(400, 21602, 'Message body is required.');
-  if (Body.length > 1600) return failure(400, 21617, 'The concatenated message body exceeds the 1600 character limit.');
+  if (From && !From.startsWith(kind.prefix)) return failure(400, 63007, `No channel is set up for ${From}.`);
+  const body = bodyOf(fields);
+  if (typeof body !== 'string') return body;
   if (StatusCallback && callbackOrigin(StatusCallback) === null)
     return failure(400, 21609, 'Invalid StatusCallback URL.');
   if (ValidityPeriod !== undefined && !(Number(ValidityPeriod) >= 1 && Number(ValidityPeriod) <= 36_000)) {
@@ -89,11 +102,11 @@ function create(request: SimulatorRequest, caller: Caller, port: SimulatorPort) 
   const sid = `SM${randomBytes(16).toString('hex')}`;
   const target = StatusCallback ? StatusCallback.replace(/#.*$/s, '') : undefined;
   const submission = {
-    provider: 'twilio',
+    provider: kind.provider,
     externalId: sid,
-    to: To,
-    from: From ?? MessagingServiceSid ?? null,
-    body: Body,
+    to,
+    from: From?.slice(kind.prefix.length) ?? MessagingServiceSid ?? null,
+    body,
     reference: target === undefined ? null : (new URL(target).searchParams.get('message_id') ?? null),
   };
   return port.play({
@@ -102,15 +115,35 @@ function create(request: SimulatorRequest, caller: Caller, port: SimulatorPort) 
       const behaviour = 'delivered' as const;
       const message = { ...submission, behaviour, accepted: true, receivedAt: port.now(), callbacks: [] };
       return json(201, {
-        ...resourceOf(message, caller.account),
+        ...resourceOf(kind, message, caller.account),
         status: MessagingServiceSid ? 'accepted' : 'queued',
         price: null,
       });
     },
     refused: (why) => REFUSALS[why](To),
     callbacks: (event) =>
-      target === undefined || !REPORTED.has(event) ? [] : [callbackFor(event, target, submission, caller)],
+      target === undefined || !REPORTED.has(event) ? [] : [callbackFor(kind, event, target, submission, caller)],
   });
+}
+
+/** What is said, as the record shows it; a refusal when nothing is, or too much. */
+function bodyOf({ Body, MediaUrl, ContentSid, ContentVariables }: Record<string, string | undefined>) {
+  if (ContentSid !== undefined) {
+    if (!/^HX[0-9a-fA-F]{32}$/.test(ContentSid)) return failure(400, 21655, 'The ContentSid is invalid.');
+    if (ContentVariables !== undefined && !isVariables(ContentVariables))
+      return failure(400, 21656, 'The ContentVariables are invalid.');
+    return `${ContentSid}${ContentVariables ?? ''}`;
+  }
+  if (MediaUrl !== undefined && callbackOrigin(MediaUrl) === null) return failure(400, 21620, 'Invalid media URL(s).');
+  if (!Body && MediaUrl === undefined) return failure(400, 21602, 'Message body is required.');
+  if (Body && Body.length > 1600)
+    return failure(400, 21617, 'The concatenated message body exceeds the 1600 character limit.');
+  return Body ?? '';
+}
+
+function isVariables(text: string): boolean {
+  const values = jsonObject(Buffer.from(text));
+  return values !== undefined && Object.values(values).every((value) => typeof value === 'string');
 }
 
 const REPORTED: ReadonlySet<SimulatedEvent> = new Set(['sent', 'delivered', 'read', 'undelivered', 'inbound']);
@@ -122,12 +155,16 @@ const REFUSALS = {
 };
 
 function callbackFor(
+  kind: TwilioStandIn,
   event: SimulatedEvent,
   target: string,
   submission: { externalId: string; to: string; from: string | null; body: string },
   caller: Caller,
 ): SimulatedCallback {
-  const { externalId, to, from, body } = submission;
+  const { externalId, body } = submission;
+  const sender = submission.from?.startsWith('MG') ? POOL_NUMBER : submission.from;
+  const to = kind.prefix + submission.to;
+  const from = sender === null ? '' : kind.prefix + sender;
   const ids = { ApiVersion: '2010-04-01', AccountSid: caller.account };
   let url = target;
   let word: string = event;
@@ -138,15 +175,17 @@ function callbackFor(
     word = 'received';
     const parties = {
       From: to,
-      To: from?.startsWith('MG') ? POOL_NUMBER : (from ?? ''),
+      To: from,
       Body: `Re: ${body}`.slice(0, 160),
       NumMedia: '0',
       NumSegments: '1',
+      ...(kind.prefix !== '' && { ProfileName: 'Ann Simulated', WaId: submission.to.slice(1) }),
     };
     fields = { ...ids, MessageSid: sid, SmsSid: sid, SmsMessageSid: sid, SmsStatus: 'received', ...parties };
   } else {
     const statuses = { MessageSid: externalId, SmsSid: externalId, MessageStatus: event, SmsStatus: event };
-    fields = { ...ids, ...statuses, To: to, From: from ?? '', ...(event === 'undelivered' && { ErrorCode: '30003' }) };
+    const failed = event === 'undelivered' && { ErrorCode: kind.undeliveredCode };
+    fields = { ...ids, ...statuses, To: to, From: from, ...failed };
   }
   return {
     url,
@@ -161,32 +200,31 @@ function callbackFor(
   };
 }
 
-function list(request: SimulatorRequest, caller: Caller, port: SimulatorPort): SimulatorAnswer {
-  const to = request.query.get('To');
-  const from = request.query.get('From');
+function list(kind: TwilioStandIn, request: SimulatorRequest, caller: Caller, port: SimulatorPort): SimulatorAnswer {
+  const to = request.query.get('To')?.slice(kind.prefix.length);
+  const from = request.query.get('From')?.slice(kind.prefix.length);
   const after = Date.parse(request.query.get('DateSent>') ?? '1970-01-01');
   const size = Math.min(1000, Number(request.query.get('PageSize') ?? 50));
   const found = port
-    .list('twilio')
-    .filter(
-      (message) => message.accepted && (to === null || message.to === to) && (from === null || message.from === from),
-    )
+    .list(kind.provider)
+    .filter(({ accepted, ...message }) => accepted && message.to === (to ?? message.to))
+    .filter((message) => message.from === (from ?? message.from))
     .filter((message) => message.receivedAt >= after)
     .slice(0, size);
-  const messages = found.map((message) => resourceOf(message, caller.account));
+  const messages = found.map((message) => resourceOf(kind, message, caller.account));
   return json(200, { messages, page: 0, page_size: size, next_page_uri: null });
 }
 
-function resourceOf(message: SimulatedMessage, account: string): Record<string, unknown> {
+function resourceOf(kind: TwilioStandIn, message: SimulatedMessage, account: string): Record<string, unknown> {
   const at = new Date(message.receivedAt).toUTCString().replace('GMT', '+0000');
   const { segments } = measureSms(message.body);
-  const status = message.behaviour === 'undelivered' ? 'undelivered' : 'delivered';
+  const status = message.behaviour === 'undelivered' || message.behaviour === 'read' ? message.behaviour : 'delivered';
   return {
     sid: message.externalId,
     account_sid: account,
     api_version: '2010-04-01',
-    to: message.to,
-    from: message.from,
+    to: kind.prefix + message.to,
+    from: message.from === null ? null : kind.prefix + message.from,
     messaging_service_sid: message.from?.startsWith('MG') ? message.from : null,
     body: message.body,
     status,
@@ -195,7 +233,7 @@ function resourceOf(message: SimulatedMessage, account: string): Record<string, 
     num_media: '0',
     price: `-${(0.0075 * segments).toFixed(5)}`,
     price_unit: 'USD',
-    error_code: status === 'undelivered' ? 30003 : null,
+    error_code: status === 'undelivered' ? Number(kind.undeliveredCode) : null,
     error_message: null,
     date_created: at,
     date_sent: at,
