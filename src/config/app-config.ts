@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { Secret } from '../kernel/secret';
 
 /** What a process does: take requests, send and deliver, run timed work, or all of it. */
 export const ROLES = ['all', 'api', 'worker', 'scheduler'] as const;
@@ -59,6 +60,10 @@ const cidrs = z
     (parts) => parts.every((part) => ipaddr.isValidCIDR(part)),
     'must be a comma-separated list of ranges such as 10.0.0.0/8,fd00::/8',
   );
+
+const headerText = z.string().regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces');
+
+const azureId = z.string().regex(/^[0-9A-Za-z.-]{1,128}$/, 'must be an id of letters, digits, dots and hyphens');
 
 const onOff = z.enum(['on', 'off'], { error: 'must be on or off' });
 
@@ -136,6 +141,36 @@ export const ENVIRONMENT = z.object({
     .min(1)
     .optional()
     .describe('Directory under which `file:` secret references are read. Unset: none are.'),
+  VAULT_ADDR: httpUrl
+    .optional()
+    .describe(
+      'HashiCorp Vault that `vault:<mount>/data/<path>#<field>` references are read from (key-value engine, version 2). A changed secret is noticed within 70 seconds; while Vault is away, what was read in the last hour is used. Unset: none are.',
+    ),
+  VAULT_TOKEN: headerText
+    .optional()
+    .describe('The token that the service shows to Vault. VAULT_ADDR needs it or VAULT_TOKEN_FILE.'),
+  VAULT_TOKEN_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A file with that token, read again for each call, so that an agent may renew it.'),
+  VAULT_NAMESPACE: headerText.optional().describe("Vault Enterprise's namespace."),
+  AZURE_KEYVAULT_URL: httpUrl
+    .optional()
+    .describe(
+      'Azure Key Vault, such as https://acme.vault.azure.net, that `azure-keyvault:<name>[/<version>]` references are read from, kept as those of Vault. The service signs in by AZURE_CLIENT_SECRET, else by AZURE_FEDERATED_TOKEN_FILE, else as its managed identity. Unset: none are.',
+    ),
+  AZURE_TENANT_ID: azureId.optional().describe('Directory (tenant) that the service signs in to.'),
+  AZURE_CLIENT_ID: azureId
+    .optional()
+    .describe('Application (client) that the service signs in as; without a secret, its user-assigned identity.'),
+  AZURE_CLIENT_SECRET: z.string().min(1).optional().describe("That application's secret."),
+  AZURE_FEDERATED_TOKEN_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A file with the token of a workload identity, as Kubernetes mounts it.'),
+  AZURE_AUTHORITY_HOST: httpUrl.optional().describe('Sign-in host of a sovereign cloud. Default: the public cloud.'),
   UNIMSG_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], { error: 'must be debug, info, warn, error or silent' })
     .default('info')
@@ -161,6 +196,25 @@ export const ENVIRONMENT = z.object({
 
 export type BaseUrlVariable = Extract<keyof z.infer<typeof ENVIRONMENT>, `${string}_BASE_URL`>;
 
+/** Where HashiCorp Vault is, and what it is shown; one of `token` and `tokenFile` is set. */
+export interface VaultSettings {
+  /** Without a trailing slash. */
+  readonly address: string;
+  readonly token?: Secret;
+  readonly tokenFile?: string;
+  readonly namespace?: string;
+}
+
+/** Which Azure Key Vault is read, and as whom. */
+export interface AzureKeyVaultSettings {
+  readonly url: string;
+  readonly tenantId?: string;
+  readonly clientId?: string;
+  readonly clientSecret?: Secret;
+  readonly federatedTokenFile?: string;
+  readonly authorityHost?: string;
+}
+
 /** The process's configuration; frozen, made once, injected under {@link APP_CONFIG}. */
 export interface AppConfig {
   readonly port: number;
@@ -185,6 +239,10 @@ export interface AppConfig {
   readonly idempotencyHours: number;
   readonly allowedPrivateCidrs: readonly string[];
   readonly secretsDir: string | undefined;
+  /** Undefined: `vault:` references are not read. */
+  readonly vault: VaultSettings | undefined;
+  /** Undefined: `azure-keyvault:` references are not read. */
+  readonly azureKeyVault: AzureKeyVaultSettings | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly workerConcurrency: number;
   readonly configProbeSeconds: number;
@@ -260,10 +318,46 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
     idempotencyHours: values.UNIMSG_IDEMPOTENCY_HOURS,
     allowedPrivateCidrs: Object.freeze([...values.UNIMSG_ALLOWED_PRIVATE_CIDRS]),
     secretsDir: values.UNIMSG_SECRETS_DIR,
+    vault: vaultSettings(values),
+    azureKeyVault: azureKeyVaultSettings(values),
     logLevel: values.UNIMSG_LOG_LEVEL,
     workerConcurrency: values.UNIMSG_WORKER_CONCURRENCY,
     configProbeSeconds: values.UNIMSG_CONFIG_PROBE_SECONDS,
     baseUrls: Object.freeze(baseUrls),
+  });
+}
+
+type Values = z.infer<typeof ENVIRONMENT>;
+
+function vaultSettings(values: Values): VaultSettings | undefined {
+  const { VAULT_ADDR: address, VAULT_TOKEN: token, VAULT_TOKEN_FILE: tokenFile, VAULT_NAMESPACE: namespace } = values;
+  if (address === undefined) return undefined;
+  if (token === undefined && tokenFile === undefined)
+    throw new ConfigurationError('VAULT_TOKEN', 'or VAULT_TOKEN_FILE must be set when VAULT_ADDR is');
+  if (token !== undefined && tokenFile !== undefined)
+    throw new ConfigurationError('VAULT_TOKEN_FILE', 'must not be set beside VAULT_TOKEN');
+  return Object.freeze({ address, token: token === undefined ? undefined : new Secret(token), tokenFile, namespace });
+}
+
+function azureKeyVaultSettings(values: Values): AzureKeyVaultSettings | undefined {
+  const { AZURE_KEYVAULT_URL: url, AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = values;
+  if (url === undefined) return undefined;
+  if (!url.startsWith('https:'))
+    throw new ConfigurationError('AZURE_KEYVAULT_URL', 'must be an https URL: tokens are sent to nothing else');
+  const { AZURE_CLIENT_SECRET: clientSecret, AZURE_FEDERATED_TOKEN_FILE: federatedTokenFile } = values;
+  if (clientSecret !== undefined || federatedTokenFile !== undefined) {
+    if (tenantId === undefined)
+      throw new ConfigurationError('AZURE_TENANT_ID', 'must be set: it is needed to sign in to the key vault');
+    if (clientId === undefined)
+      throw new ConfigurationError('AZURE_CLIENT_ID', 'must be set: it is needed to sign in to the key vault');
+  }
+  return Object.freeze({
+    url,
+    tenantId,
+    clientId,
+    clientSecret: clientSecret === undefined ? undefined : new Secret(clientSecret),
+    federatedTokenFile,
+    authorityHost: values.AZURE_AUTHORITY_HOST,
   });
 }
 

@@ -15,7 +15,7 @@ export class SecretEnvironment {
   isReadable(name: string): boolean {
     return (
       /^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name) &&
-      !/^(UNIMSG_|NODE_|PG)/i.test(name) &&
+      !/^(UNIMSG_|NODE_|PG|VAULT_|AZURE_)/i.test(name) &&
       !Object.hasOwn(ENVIRONMENT.shape, name.toUpperCase())
     );
   }

@@ -26,7 +26,7 @@ export class GatewayCalls {
   ) {}
 
   /**
-   * @throws GatewayError of class `config` when a credential does not resolve: nothing was sent
+   * @throws GatewayError when a credential does not resolve, of class `config`, or `transient` while its store is away: nothing was sent
    */
   async contextFor(config: ProviderConfig, options: CallOptions): Promise<GatewayContext> {
     return this.contextForSync(config, options) ?? this.context(config, await this.open(config), options);
@@ -48,6 +48,7 @@ export class GatewayCalls {
       credentials: opened.credentials,
       callbackUrl: (kind, messageId = options.messageId) =>
         this.callbackUrl(definition, config, opened, kind, messageId),
+      callbackToken: opened.urlToken,
       signal: options.signal,
       timeoutMs: options.timeoutMs ?? definition.limits.timeoutMs,
       attempt: options.attempt ?? 1,
@@ -78,8 +79,8 @@ export class GatewayCalls {
     } catch (error) {
       if (!(error instanceof UnresolvedCredential)) throw error;
       throw new GatewayError({
-        class: 'config',
-        code: 'credentials_unresolved',
+        class: error.temporary ? 'transient' : 'config',
+        code: error.temporary ? 'secret_store_unavailable' : 'credentials_unresolved',
         message: error.message,
         cause: error,
       });

@@ -14,6 +14,7 @@ import { HttpClientModule } from '../platform/http-client/http-client.module';
 import { SsrfGuard } from '../platform/http-client/ssrf-guard';
 import { SecretBox } from '../platform/secrets/secret-box';
 import { TenantDirectory } from '../tenancy/tenant-directory';
+import { AzureKeyVaultSecrets } from './configs/azure-key-vault-secrets';
 import { ConfigCredentials } from './configs/config-credentials';
 import { configControllers } from './configs/config.controller';
 import { ConfigDirectory } from './configs/config-directory';
@@ -23,9 +24,11 @@ import { ConfigSecrets } from './configs/config-secrets';
 import { ConfigService } from './configs/config.service';
 import { ConfigUsageReader } from './configs/config-usage';
 import { ProviderConfigEntity } from './configs/provider-config.entity';
+import { RemoteSecretCache } from './configs/remote-secret-cache';
 import { SecretEntity } from './configs/secret.entity';
 import { SecretResolver } from './configs/secret-resolver';
 import { DatabaseSecrets, EnvironmentSecrets, FileSecrets } from './configs/secret-sources';
+import { VaultSecrets } from './configs/vault-secrets';
 import type { ProviderDefinition } from './contracts/provider-definition';
 import { GatewayCalls } from './gateway-calls';
 import { GatewayFactory, gatewayToken } from './gateway-factory';
@@ -70,18 +73,28 @@ const CONFIGS: Provider[] = [
   { provide: SecretEnvironment, useFactory: () => SecretEnvironment.ofProcess() },
   {
     provide: SecretResolver,
-    inject: [Database, SecretBox, SecretEnvironment, APP_CONFIG, TenantDirectory],
+    inject: [Database, SecretBox, SecretEnvironment, APP_CONFIG, TenantDirectory, HTTP_CLIENT, CLOCK],
     useFactory: (
       database: Database,
       box: SecretBox,
       environment: SecretEnvironment,
       config: AppConfig,
       tenants: TenantDirectory,
-    ) =>
-      new SecretResolver(
-        [new EnvironmentSecrets(environment), new FileSecrets(config.secretsDir), new DatabaseSecrets(database, box)],
+      http: HttpClient,
+      clock: Clock,
+    ) => {
+      const cache = new RemoteSecretCache(clock);
+      return new SecretResolver(
+        [
+          new EnvironmentSecrets(environment),
+          new FileSecrets(config.secretsDir),
+          new VaultSecrets(config.vault, http, cache),
+          new AzureKeyVaultSecrets(config.azureKeyVault, http, cache),
+          new DatabaseSecrets(database, box),
+        ],
         tenants,
-      ),
+      );
+    },
   },
   {
     provide: ConfigSecrets,

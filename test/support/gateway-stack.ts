@@ -11,7 +11,12 @@ import { ConfigService } from '../../src/gateway/configs/config.service';
 import { ProviderConfigEntity } from '../../src/gateway/configs/provider-config.entity';
 import { SecretEntity } from '../../src/gateway/configs/secret.entity';
 import { SecretResolver } from '../../src/gateway/configs/secret-resolver';
-import { DatabaseSecrets, EnvironmentSecrets, FileSecrets } from '../../src/gateway/configs/secret-sources';
+import {
+  DatabaseSecrets,
+  EnvironmentSecrets,
+  FileSecrets,
+  type SecretSource,
+} from '../../src/gateway/configs/secret-sources';
 import type { ProviderDefinition } from '../../src/gateway/contracts/provider-definition';
 import { GatewayCalls } from '../../src/gateway/gateway-calls';
 import { GatewayFactory } from '../../src/gateway/gateway-factory';
@@ -43,6 +48,8 @@ export async function createGatewayStack(options: {
   secretsDir?: string;
   /** Patterns of references that every tenant may name. */
   allowedRefs?: string[];
+  /** Further places that references may point to. */
+  sources?: SecretSource[];
 }) {
   const testDatabase = await createTestDatabase({ entities: GATEWAY_ENTITIES });
   const { database, url } = testDatabase;
@@ -56,6 +63,7 @@ export async function createGatewayStack(options: {
       new EnvironmentSecrets(new SecretEnvironment(options.env ?? {})),
       new FileSecrets(options.secretsDir),
       new DatabaseSecrets(database, box),
+      ...(options.sources ?? []),
     ],
     { allowedSecretRefs: async () => allowed.refs },
   );

@@ -5,10 +5,10 @@ import { invalidFields } from '../../platform/http/validation';
 import type { SecretBox } from '../../platform/secrets/secret-box';
 import type { ProviderDefinition } from '../contracts/provider-definition';
 import { referenceError, type CredentialChanges } from './config-input';
-import { accountFingerprint, type ConfigSecrets } from './config-secrets';
+import { accountFingerprint, secretStoreAway, type ConfigSecrets } from './config-secrets';
 import { SecretEntity } from './secret.entity';
 import type { SecretResolver } from './secret-resolver';
-import { SecretNotReadable, secretContext } from './secret-sources';
+import { SecretNotReadable, SecretSourceUnavailable, secretContext } from './secret-sources';
 
 interface Owner {
   clientId: string;
@@ -100,18 +100,19 @@ export class ConfigCredentials {
       if (fault) errors.push(referenceError(spelling, fault.code, fault.message));
       // A reference to a stored secret that is not there can never come right, so it is refused in a draft too.
       else if (mustResolve || ref.startsWith('db:')) {
-        const reason = await this.whyUnreadable(ref, clientId);
+        const reason = await this.whyUnreadable(spelling, ref, clientId);
         if (reason !== undefined) errors.push(referenceError(spelling, 'unresolved_reference', reason));
       }
     }
     if (errors.length > 0) throw invalidFields(errors);
   }
 
-  private async whyUnreadable(ref: string, clientId: string): Promise<string | undefined> {
+  private async whyUnreadable(spelling: string, ref: string, clientId: string): Promise<string | undefined> {
     try {
       await this.resolver.read(ref, clientId);
       return undefined;
     } catch (error) {
+      if (error instanceof SecretSourceUnavailable) throw secretStoreAway(`credentials.${spelling}`, error);
       if (error instanceof SecretNotReadable) return `does not resolve: ${error.message}`;
       throw error;
     }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { Problem } from '../../kernel/problem';
 import type { ChangeFeed } from '../../platform/database/change-feed';
 import type { Database, Transaction } from '../../platform/database/database';
 import type { CallbackSecrets } from '../contracts/callback';
@@ -149,8 +150,10 @@ export class ConfigDirectory {
     try {
       return await this.secrets.open(config);
     } catch (error) {
-      if (error instanceof UnresolvedCredential) return undefined;
-      throw error;
+      if (!(error instanceof UnresolvedCredential)) throw error;
+      // The provider is asked to report again: what it says could be proved a moment ago, and will be.
+      if (error.temporary) throw Problem.unavailable('What proves this callback cannot be read right now.', error);
+      return undefined;
     }
   }
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { Problem } from '../../kernel/problem';
 import { Secret } from '../../kernel/secret';
 import type { SecretBox } from '../../platform/secrets/secret-box';
 import type { ProviderRegistry } from '../provider-registry';
 import type { ProviderConfig } from './provider-config';
 import type { SecretResolver } from './secret-resolver';
-import { SecretNotReadable } from './secret-sources';
+import { SecretNotReadable, SecretSourceUnavailable } from './secret-sources';
 
 /** One config's secrets, opened. */
 export interface OpenedConfig {
@@ -25,6 +26,11 @@ export class UnresolvedCredential extends Error {
   ) {
     super(`credentials.${field}: ${reason}`, options);
     this.name = 'UnresolvedCredential';
+  }
+
+  /** The store that holds it cannot be asked right now: the config is not at fault. */
+  get temporary(): boolean {
+    return this.cause instanceof SecretSourceUnavailable;
   }
 }
 
@@ -91,6 +97,8 @@ export class ConfigSecrets {
     try {
       return accountFingerprint((await this.resolver.read(ref, config.clientId)).reveal());
     } catch (error) {
+      // Without the hash its callbacks would not be found, and nothing would ever make it up.
+      if (error instanceof SecretSourceUnavailable) throw secretStoreAway(`credentials.${name}_ref`, error);
       if (error instanceof SecretNotReadable) return null;
       throw error;
     }
@@ -109,6 +117,11 @@ export class ConfigSecrets {
       throw error;
     }
   }
+}
+
+/** A change that needs a secret whose store is away: nothing was changed, the same call may work later. */
+export function secretStoreAway(field: string, cause: Error): Problem {
+  return Problem.unavailable(`${field} cannot be read right now: ${cause.message}`, cause);
 }
 
 export function accountFingerprint(account: string): string {

@@ -10,7 +10,7 @@ import type { ConfigCredentials } from './config-credentials';
 import { toProviderConfig, type ConfigDirectory } from './config-directory';
 import { readConfigChanges, readNewConfig } from './config-input';
 import { leaveError, type ConfigLifeCycle } from './config-life-cycle';
-import { callbackTokenContext, UnresolvedCredential, type ConfigSecrets } from './config-secrets';
+import { callbackTokenContext, secretStoreAway, UnresolvedCredential, type ConfigSecrets } from './config-secrets';
 import { LIFE_CYCLE, type ConfigAction, type ConfigStatus, type ProviderConfig } from './provider-config';
 import { insertConfig, lockConfig, ProviderConfigEntity, updateConfig } from './provider-config.entity';
 
@@ -186,6 +186,7 @@ export class ConfigService {
       await this.deps.secrets.resolve(row);
     } catch (error) {
       if (!(error instanceof UnresolvedCredential)) throw error;
+      if (error.temporary) throw secretStoreAway(`credentials.${error.field}`, error);
       const message = `does not resolve: ${error.reason}`;
       throw new Problem('conflict', `credentials.${error.field} ${message}; the config cannot be activated.`, {
         errors: [

@@ -8,12 +8,9 @@ export interface SecretPermissions {
 
 /** Why a reference is refused before it is read. */
 export interface ReferenceFault {
-  code: 'invalid_reference' | 'unsupported_reference' | 'reference_not_allowed';
+  code: 'invalid_reference' | 'reference_not_allowed';
   message: string;
 }
-
-/** Schemes of the contract that a later version reads. */
-const LATER = ['vault', 'azure-keyvault'];
 
 /** Reads what `*_ref` fields name, within what the tenant may name. */
 export class SecretResolver {
@@ -31,11 +28,6 @@ export class SecretResolver {
     const [scheme, reference] = split(ref);
     const source = this.sources.get(scheme);
     if (!source) {
-      if (LATER.includes(scheme))
-        return {
-          code: 'unsupported_reference',
-          message: `${scheme}: references are not supported by this installation`,
-        };
       return {
         code: 'invalid_reference',
         message: `must begin with ${[...this.sources.keys()].map((name) => `${name}:`).join(', ')}`,
@@ -48,7 +40,7 @@ export class SecretResolver {
     return fault === undefined ? undefined : { code: 'invalid_reference', message: fault };
   }
 
-  /** @throws SecretNotReadable */
+  /** @throws SecretNotReadable, and SecretSourceUnavailable where another try may work */
   async read(ref: string, clientId: string): Promise<Secret> {
     const fault = await this.check(ref, clientId);
     if (fault) throw new SecretNotReadable(fault.message);

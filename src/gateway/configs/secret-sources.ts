@@ -13,6 +13,17 @@ export class SecretNotReadable extends Error {
   }
 }
 
+/**
+ * The store that holds the secret cannot be asked right now, or refuses this service as such. That says nothing of the reference: another
+ * try may work.
+ */
+export class SecretSourceUnavailable extends SecretNotReadable {
+  constructor(reason: string, options?: { cause?: unknown }) {
+    super(reason, options);
+    this.name = 'SecretSourceUnavailable';
+  }
+}
+
 /** One place that `*_ref` fields may point to: `<scheme>:<reference>`. */
 export interface SecretSource {
   readonly scheme: string;
@@ -20,7 +31,7 @@ export interface SecretSource {
   readonly owner: 'operator' | 'tenant';
   /** What is wrong with the reference's form, or undefined. Reads nothing. */
   check(reference: string): string | undefined;
-  /** @throws SecretNotReadable */
+  /** @throws SecretNotReadable, SecretSourceUnavailable */
   read(reference: string, clientId: string): Promise<Secret>;
 }
 
