@@ -58,6 +58,10 @@ export interface Refusal {
   response: HttpResponse;
   /** The provider's code. */
   code?: string | undefined;
+  /** Key of its row in the error table, where that is not the code itself. */
+  row?: string | undefined;
+  /** Milliseconds that the answer's body asks to wait; it goes before a `Retry-After`. */
+  retryAfterMs?: number | undefined;
   /** The provider's text. */
   text?: string | undefined;
   /** The credentials of the call; they are cut out of the text. */
@@ -71,7 +75,7 @@ export function refusalError(rules: AnswerRules, refusal: Refusal): GatewayError
   const { response, code } = refusal;
   const httpCode = `http_${response.status}`;
   const row =
-    rowOf(rules.errors, code) ??
+    rowOf(rules.errors, refusal.row ?? code) ??
     rowOf(rules.errors, httpCode) ??
     rules.httpStatus?.[response.status] ??
     HTTP_STATUS_ROWS[response.status] ??
@@ -85,7 +89,8 @@ export function refusalError(rules: AnswerRules, refusal: Refusal): GatewayError
     ...(row.scope && { scope: row.scope }),
   };
   if (row.class !== 'throttled') return new GatewayError(details);
-  const wait = parseRetryAfter(response.headers['retry-after'], refusal.now) ?? row.retryAfterMs;
+  const wait =
+    refusal.retryAfterMs ?? parseRetryAfter(response.headers['retry-after'], refusal.now) ?? row.retryAfterMs;
   return new GatewayError({ ...details, ...(wait !== undefined && { retryAfterMs: wait }) });
 }
 

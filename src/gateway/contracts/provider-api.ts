@@ -40,7 +40,7 @@ export class ProviderApi {
   refusal(
     response: HttpResponse,
     ctx: GatewayContext,
-    said: Pick<Refusal, 'code' | 'text'> = {},
+    said: Pick<Refusal, 'code' | 'text' | 'row' | 'retryAfterMs'> = {},
     rules: AnswerRules = this.rules,
   ): GatewayError {
     return refusalError(rules, { response, ...said, credentials: ctx.credentials, now: this.clock.now() });

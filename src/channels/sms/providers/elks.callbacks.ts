@@ -1,0 +1,94 @@
+import type {
+  CallbackDefinition,
+  CallbackRequest,
+  InboundEvent,
+  NormalizedEvent,
+} from '../../../gateway/contracts/callback';
+import { rowOf } from '../../../gateway/contracts/provider-answer';
+import { verifyUrlToken } from '../../../gateway/contracts/url-token';
+import { decodeForm, formValue } from '../../../kernel/form';
+import { storableText } from '../../../kernel/storable-text';
+import { ELKS_STATUSES } from './elks.vocabulary';
+
+type Values = (name: string) => string | undefined;
+
+function valuesOf(request: CallbackRequest): Values {
+  const fields = decodeForm(request.rawBody.toString('utf8'));
+  return (name) => {
+    const value = formValue(fields, name);
+    return value === undefined ? undefined : storableText(value);
+  };
+}
+
+function parseStatus(request: CallbackRequest): NormalizedEvent[] {
+  const value = valuesOf(request);
+  const id = value('id');
+  const word = value('status');
+  if (!id || !word) throw new Error('46elks: the delivery report has no id or no status');
+  const messageId = request.query.get('message_id');
+  const status = rowOf(ELKS_STATUSES, word) ?? null;
+  return [
+    {
+      kind: 'status',
+      eventId: `${id}:${word}`,
+      externalId: id,
+      ...(messageId && { messageId }),
+      occurredAt: elksTime(value('delivered')),
+      rawWord: word,
+      status,
+      // Quirk: a failure carries no reason (46elks.com/docs/sms-delivery-reports, 2026-11).
+      ...(status === 'undelivered' && { error: NOT_DELIVERED }),
+    },
+  ];
+}
+
+/** What is known of a message that 46elks reports as failed. */
+export const NOT_DELIVERED = {
+  class: 'transient',
+  code: 'not_delivered',
+  message: 'The network did not deliver the message; 46elks gives no reason',
+} as const;
+
+function parseInbound(request: CallbackRequest): InboundEvent[] {
+  const value = valuesOf(request);
+  const id = value('id');
+  const from = value('from');
+  const to = value('to');
+  if (!id || !from || !to) throw new Error('46elks: the inbound message has no id, from or to');
+  return [
+    {
+      kind: 'inbound',
+      eventId: id,
+      externalId: id,
+      occurredAt: elksTime(value('created')),
+      rawWord: value('direction') || 'incoming',
+      from,
+      to,
+      text: value('message') ?? '',
+    },
+  ];
+}
+
+/** Quirk: times are UTC, in ISO form without a zone (46elks.com/docs/show-sms-id, 2026-11). Null when there is none. */
+export function elksTime(text: string | undefined): number | null {
+  const match = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?Z?$/.exec(text ?? '');
+  const at = match ? Date.parse(`${match[1]}T${match[2]}${(match[3] ?? '').slice(0, 4)}Z`) : NaN;
+  return Number.isNaN(at) ? null : at;
+}
+
+const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
+  authentication: 'url_token',
+  scheme:
+    'Not signed: the token in the URL. Addresses to let in at a firewall: https://46elks.com/docs/verify-callback-origin',
+  locate(request) {
+    const id = valuesOf(request)('id');
+    return id ? { externalIds: [id] } : {};
+  },
+  verify: verifyUrlToken,
+  parse,
+  // Quirk: a body would be sent back as an SMS reply, and anything but 200 to 204 is tried again (46elks.com/docs/receive-sms, 2026-11).
+  answer: { status: 204 },
+});
+
+export const elksStatus = callback(parseStatus);
+export const elksInbound = callback(parseInbound);
