@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { EmailModule } from './channels/email/email.module';
 import { SmsModule } from './channels/sms/sms.module';
+import { TelegramModule } from './channels/telegram/telegram.module';
 import { WhatsAppModule } from './channels/whatsapp/whatsapp.module';
 import { APP_CONFIG, type AppConfig } from './config/app-config';
 import { PublicUrl } from './config/public-url';
@@ -62,6 +63,7 @@ export class AppModule {
         SmsModule,
         EmailModule,
         WhatsAppModule,
+        TelegramModule,
         CallbackIngressModule,
         WebhookEndpointsModule,
         OpsModule,

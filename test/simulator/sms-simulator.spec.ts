@@ -122,6 +122,7 @@ describe.each(SMS_PROVIDERS.map((definition) => [definition.key, definition] as 
       clientId: 'demo_0123456789abcdef',
       configId: 'cfg_1',
       configVersion: 1,
+      callbackToken: new Secret('the-token'),
       settings: account.settings,
       credentials: Object.fromEntries(Object.entries(credentials).map(([name, value]) => [name, new Secret(value)])),
       callbackUrl: (kind, id) =>

@@ -164,7 +164,14 @@ function optional(
 
 function valueSchema(field: CredentialField): z.ZodType<string> {
   const base = z.string().min(1).max(LONGEST_SECRET);
-  const schema = field.pattern ? base.regex(field.pattern, 'must have the form that the provider gives it') : base;
+  const { pattern, check: fault } = field;
+  let schema: z.ZodType<string> = pattern ? base.regex(pattern, 'must have the form that the provider gives it') : base;
+  if (fault) {
+    schema = schema.superRefine((value, context) => {
+      const message = fault(value);
+      if (message !== undefined) context.addIssue({ code: 'custom', message, params: { code: 'invalid_format' } });
+    });
+  }
   return schema.meta({
     description: field.secret ? `${field.description} Sealed at once; never shown again.` : field.description,
     example: field.example,

@@ -90,8 +90,11 @@ export interface CallbackAnswer {
 
 /** How one kind of callback of one provider is located, proved, read and answered. Its functions use no `this`. */
 export interface CallbackDefinition {
-  /** `signature`: the provider signs. `url_token`: it does not, and UniMsg puts a secret into the callback URLs (`?token=`). */
-  authentication: 'signature' | 'url_token';
+  /**
+   * `signature`: the provider signs the request. `secret_header`: it repeats a secret of the account in a header, which proves who sends, not
+   * what. `url_token`: it does neither, and UniMsg puts a secret into the callback URLs (`?token=`).
+   */
+  authentication: 'signature' | 'secret_header' | 'url_token';
   /**
    * For `signature`: whether this account cannot sign (it has no signing secret), so that its callback URLs carry the token too.
    * Missing: every account signs.

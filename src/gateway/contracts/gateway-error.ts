@@ -28,8 +28,10 @@ export interface ErrorRow {
   /**
    * For class `config`: whether the whole account is at fault (default; the config goes to `error`) or only this sender or this
    * country (the next gateway is tried, the config stays active).
+   * For class `throttled`: whether the whole account is too fast (default) or `recipient`: only messages to this recipient, or the provider
+   * does not say. Then the others go on, until a second recipient is throttled without a success in between.
    */
-  scope?: 'account' | 'sender' | 'country';
+  scope?: 'account' | 'sender' | 'country' | 'recipient';
   /** For class `throttled`: how long to wait when the answer does not say, milliseconds. */
   retryAfterMs?: number;
 }

@@ -128,6 +128,8 @@ export interface GatewayContext {
    * response still finds its message.
    */
   callbackUrl(kind: CallbackKind, messageId?: string): string;
+  /** A secret of this config that UniMsg made, of letters, digits, `-` and `_`: for providers that repeat one with each callback. Nobody else may see it. */
+  callbackToken: Secret;
   /** Ends the call early. */
   signal: AbortSignal;
   /** Longest time for the call, in milliseconds. */

@@ -17,6 +17,8 @@ export interface CredentialField {
   /** Tells one account from another; its hash finds the config of a callback without config id. At most one a provider. */
   identifiesAccount?: boolean;
   pattern?: RegExp;
+  /** For what no pattern can tell: what is wrong with a value, undefined when nothing is. Must not repeat the value. */
+  check?(value: string): string | undefined;
   example: string;
 }
 
