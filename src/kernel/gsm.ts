@@ -10,14 +10,16 @@ export interface SmsMeasure {
   ucs2Characters: string[];
 }
 
-const BASIC =
+/** The basic alphabet of GSM 03.38 in the order of its codes, without ESC (0x1b). */
+export const GSM_BASIC =
   '@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&\'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà';
-const EXTENSION = '\f^{}\\[~]|€';
+/** What ESC and a second code give. */
+export const GSM_EXTENSION = '\f^{}\\[~]|€';
 
 /** Septets by UTF-16 code unit: 1 for the basic table, 2 for the extension table (ESC and code), 0 for what GSM 03.38 does not have. */
 const SEPTETS = new Uint8Array(0x10000);
-for (const char of BASIC) SEPTETS[char.charCodeAt(0)] = 1;
-for (const char of EXTENSION) SEPTETS[char.charCodeAt(0)] = 2;
+for (const char of GSM_BASIC) SEPTETS[char.charCodeAt(0)] = 1;
+for (const char of GSM_EXTENSION) SEPTETS[char.charCodeAt(0)] = 2;
 
 /** Units in the only part, and in each part of several: those carry a header of 6 octets. */
 const GSM7_UNITS = { single: 160, part: 153 };

@@ -28,6 +28,8 @@ interface EventBase {
   eventId: string;
   /** The provider's id for the message; undefined where the callback has none. */
   externalId?: string;
+  /** Other ways in which the provider may have written that id when it took the message, the likeliest first. */
+  otherIds?: string[];
   /** Our message id when the callback carries it (`message_id` in the query, or the provider's reference field). */
   messageId?: string;
   /** The provider's clock, milliseconds since the epoch; null when the callback has no time. */

@@ -83,6 +83,8 @@ export interface PushContent {
   badge_count?: number;
   sound?: string;
   click_action?: string;
+  /** How urgent it is for the device; missing: as the config says. */
+  device_priority?: 'high' | 'normal';
 }
 
 /** Content by channel, as it is stored and shown (snake_case); a channel's module validates it, its providers read it. */
@@ -136,6 +138,8 @@ export interface GatewayContext {
   timeoutMs: number;
   /** 1 for the first attempt. */
   attempt: number;
+  /** The config's limit, which is kept for each call already; for a call that makes several requests. Null or missing: none. */
+  perSecond?: number | null;
 }
 
 export interface ValidationIssue {
@@ -211,6 +215,12 @@ export interface Gateway {
    * (Telegram's `setWebhook`). Repeating it changes nothing. @throws GatewayError
    */
   subscribe?(ctx: GatewayContext): Promise<void>;
+
+  /**
+   * Opens the session of a config, so that the provider can report before anything is sent; the same again while it is open changes nothing.
+   * Resolves once it is open. For definitions with a `session`. @throws GatewayError as for a call; the session goes on trying
+   */
+  open?(ctx: GatewayContext): Promise<void>;
 
   /** Closes what is kept for a config (pools, sessions). */
   release?(configId: string): Promise<void>;

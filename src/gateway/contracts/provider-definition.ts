@@ -3,9 +3,10 @@ import type { Channel, MessageStatus } from '../../kernel/channel';
 import type { Clock } from '../../kernel/clock';
 import type { Dialer } from '../../platform/http-client/dialer';
 import type { HttpClient } from '../../platform/http-client/http-client';
-import type { CallbackDefinition } from './callback';
+import type { CallbackDefinition, NormalizedEvent } from './callback';
 import type { CallbackKind, Gateway } from './gateway';
 import type { ErrorRow } from './gateway-error';
+import type { ReportSink } from './report-sink';
 import type { ProviderSimulator } from './simulator';
 
 /** One credential of a provider account. */
@@ -43,6 +44,17 @@ export interface ProviderLimits {
   timeoutMs: number;
   /** Calls under way at once and config. */
   window: number;
+  /** The setting that says so for each config, where the account's contract does. */
+  windowSetting?: string;
+}
+
+/** For a provider that is reached over a connection which is kept, and which reports over it. */
+export interface SessionDefinition {
+  /**
+   * Reads what came over it again. Must give an event the id that it had.
+   * @throws Error when it cannot be read
+   */
+  parse(raw: Buffer, settings: Readonly<Record<string, unknown>>): NormalizedEvent[];
 }
 
 /** What a gateway may use; handed to `create` once a process. */
@@ -57,6 +69,8 @@ export interface GatewayDeps {
   furtherUrl(name: string): string;
   /** Opens sockets to hosts that tenants name. */
   dialer: Dialer;
+  /** Takes what providers tell over sessions. Without one nothing can be taken, and the provider is asked to send it again. */
+  reports?: ReportSink;
   /** The system's clock when there is none. */
   clock?: Clock;
 }
@@ -91,6 +105,11 @@ export interface ProviderDefinition {
   capabilities: ProviderCapabilities;
   limits: ProviderLimits;
   create(deps: GatewayDeps): Gateway;
+  /**
+   * The account allows one set of connections, whatever the number of processes: one worker at a time holds it for each active config, and only
+   * that one sends.
+   */
+  session?: SessionDefinition;
   callbacks: Partial<Record<CallbackKind, CallbackDefinition>>;
   /** The provider's status words. Anything else is `unmapped`: kept, counted, changes nothing. `null`: known, changes nothing. */
   statuses: Readonly<Record<string, MessageStatus | null>>;
