@@ -138,7 +138,7 @@ export function secretsOf(account: SampleAccount, urlToken = 'url-token'): Callb
   return { credentials: contextFor(account).credentials, settings: account.settings, urlToken: new Secret(urlToken) };
 }
 
-/** What every provider must do, from its definition and a table of samples. */
+/** What every provider with an HTTP API must do, from its definition and a table of samples. */
 export function providerContract(samples: ProviderSamples): void {
   const { definition, accounts, message } = samples;
   const [account, other] = accounts;
@@ -177,56 +177,7 @@ export function providerContract(samples: ProviderSamples): void {
   const failedSend = (over: Partial<GatewayContext> = {}): Promise<GatewayError> =>
     failureOf(gateway.send(message, contextFor(account, over)));
 
-  describe('definition', () => {
-    it('is complete and cannot be changed', () => {
-      expect(definition.key).toMatch(/^[a-z][a-z0-9_]*$/);
-      expect(definition.slug).toMatch(/^[a-z][a-z0-9-]*$/);
-      expect(Object.isFrozen(definition)).toBe(true);
-      const urls = [definition.baseUrl, ...Object.values(definition.furtherUrls ?? {})].filter((url) => url !== null);
-      for (const url of urls) {
-        expect(new URL(url.default).origin).toBe(url.default);
-        expect(url.env).toMatch(/^[A-Z0-9_]+_BASE_URL$/);
-      }
-      expect(definition.limits.timeoutMs).toBeGreaterThan(0);
-    });
-
-    it('takes the sample settings, refuses an unknown one and describes each', () => {
-      expect(definition.settings.safeParse(account.settings).success).toBe(true);
-      expect(definition.settings.safeParse({ ...account.settings, no_such_setting: 1 }).success).toBe(false);
-      for (const [name, schema] of Object.entries(definition.settings.shape)) {
-        expect([name, (schema as { meta(): unknown }).meta()]).toEqual([
-          name,
-          expect.objectContaining({ description: expect.stringMatching(/\.$/), example: expect.anything() }),
-        ]);
-      }
-    });
-
-    it('has credentials with examples that fit, one of which tells the account', () => {
-      const fields = Object.entries(definition.credentials);
-      expect(fields.filter(([, field]) => field.identifiesAccount).length).toBeLessThanOrEqual(1);
-      for (const [name, field] of fields) {
-        expect([name, field.description.length > 0]).toEqual([name, true]);
-        if (field.pattern) expect(field.example).toMatch(field.pattern);
-      }
-    });
-
-    it('maps exactly the documented status words', () => {
-      expect(definition.statuses).toEqual(samples.statuses);
-      for (const status of Object.values(definition.statuses)) expect([null, ...MESSAGE_STATUSES]).toContain(status);
-    });
-
-    it('has exactly the documented error codes, each in its class', () => {
-      const byClass = Object.fromEntries(ERROR_CLASSES.map((name) => [name, [] as string[]]));
-      for (const [code, row] of Object.entries(definition.errors)) {
-        byClass[row.class]!.push(code);
-        expect(row.code).toMatch(/^[a-z][a-z_]+$/);
-        expect(row.title).not.toBe('');
-      }
-      const sorted = (table: Record<string, string[]>): Record<string, string[]> =>
-        Object.fromEntries(Object.entries(table).map(([name, codes]) => [name, [...codes].sort()]));
-      expect(sorted(byClass)).toEqual(sorted(samples.codes));
-    });
-  });
+  commonContract(samples);
 
   describe('send', () => {
     it.each(samples.sends)('writes exactly the documented bytes and reads the answer: $name', async (sample) => {
@@ -393,6 +344,69 @@ export function providerContract(samples: ProviderSamples): void {
         const shown = JSON.stringify({ ...error, message: error.message, cause: String(error.cause) });
         for (const secret of secrets) expect(shown).not.toContain(secret);
       }
+    });
+  });
+}
+
+/** The part of the samples that has nothing to do with how a provider is reached. */
+export type CommonSamples = Pick<
+  ProviderSamples,
+  'definition' | 'accounts' | 'codes' | 'statuses' | 'callbacks' | 'statusCallback'
+>;
+
+/** What every provider must do, however it is reached. */
+export function commonContract(samples: CommonSamples): void {
+  const { definition, accounts } = samples;
+  const [account, other] = accounts;
+
+  describe('definition', () => {
+    it('is complete and cannot be changed', () => {
+      expect(definition.key).toMatch(/^[a-z][a-z0-9_]*$/);
+      expect(definition.slug).toMatch(/^[a-z][a-z0-9-]*$/);
+      expect(Object.isFrozen(definition)).toBe(true);
+      const urls = [definition.baseUrl, ...Object.values(definition.furtherUrls ?? {})].filter((url) => url !== null);
+      for (const url of urls) {
+        expect(new URL(url.default).origin).toBe(url.default);
+        expect(url.env).toMatch(/^[A-Z0-9_]+_BASE_URL$/);
+      }
+      expect(definition.limits.timeoutMs).toBeGreaterThan(0);
+    });
+
+    it('takes the sample settings, refuses an unknown one and describes each', () => {
+      expect(definition.settings.safeParse(account.settings).success).toBe(true);
+      expect(definition.settings.safeParse({ ...account.settings, no_such_setting: 1 }).success).toBe(false);
+      for (const [name, schema] of Object.entries(definition.settings.shape)) {
+        expect([name, (schema as { meta(): unknown }).meta()]).toEqual([
+          name,
+          expect.objectContaining({ description: expect.stringMatching(/\.$/), example: expect.anything() }),
+        ]);
+      }
+    });
+
+    it('has credentials with examples that fit, one of which tells the account', () => {
+      const fields = Object.entries(definition.credentials);
+      expect(fields.filter(([, field]) => field.identifiesAccount).length).toBeLessThanOrEqual(1);
+      for (const [name, field] of fields) {
+        expect([name, field.description.length > 0]).toEqual([name, true]);
+        if (field.pattern) expect(field.example).toMatch(field.pattern);
+      }
+    });
+
+    it('maps exactly the documented status words', () => {
+      expect(definition.statuses).toEqual(samples.statuses);
+      for (const status of Object.values(definition.statuses)) expect([null, ...MESSAGE_STATUSES]).toContain(status);
+    });
+
+    it('has exactly the documented error codes, each in its class', () => {
+      const byClass = Object.fromEntries(ERROR_CLASSES.map((name) => [name, [] as string[]]));
+      for (const [code, row] of Object.entries(definition.errors)) {
+        byClass[row.class]!.push(code);
+        expect(row.code).toMatch(/^[a-z][a-z_]+$/);
+        expect(row.title).not.toBe('');
+      }
+      const sorted = (table: Record<string, string[]>): Record<string, string[]> =>
+        Object.fromEntries(Object.entries(table).map(([name, codes]) => [name, [...codes].sort()]));
+      expect(sorted(byClass)).toEqual(sorted(samples.codes));
     });
   });
 
@@ -568,8 +582,9 @@ export function providerContract(samples: ProviderSamples): void {
       `${__dirname}/../../src/channels/${definition.channel}/${definition.channel}.providers.ts`,
       'utf8',
     );
+    const name = definition.key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
     expect(list).toMatch(new RegExp(`from '\\./providers/[a-z-]+\\.provider'`));
-    expect(list.match(new RegExp(`\\b${definition.key}\\b`, 'g'))!.length).toBeGreaterThanOrEqual(2);
+    expect(list.match(new RegExp(`\\b${name}\\b`, 'g'))!.length).toBeGreaterThanOrEqual(2);
   });
 }
 
