@@ -18,6 +18,7 @@ import { MessageInserter } from './intake/message-inserter';
 import { SendResponder } from './intake/send.responder';
 import { Maintenance } from './maintenance';
 import { MessagesController } from './messages.controller';
+import { NamedSendService } from './named/named-send.service';
 import { EngagementWriter } from './record/engagement-writer';
 import { MessageActions } from './record/message-actions';
 import { MessageReader } from './record/message-reader';
@@ -47,6 +48,7 @@ import { ProviderInquiry } from './record/provider-inquiry';
     DryRunService,
     SendResponder,
     BatchService,
+    NamedSendService,
     ClaimStore,
     LaneGate,
     LaneWaits,
@@ -61,6 +63,7 @@ import { ProviderInquiry } from './record/provider-inquiry';
   exports: [
     ChannelRegistry,
     SendResponder,
+    NamedSendService,
     MessageWriter,
     EngagementWriter,
     MessageReader,

@@ -4,6 +4,7 @@ import { UNSENT_EVENTS } from './openapi-webhooks';
 /** Sections of the document, in the order in which they are shown. Those of the providers' accounts come after `Gateways`. */
 export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Sending', 'Send a message, one path a channel.'],
+  ['Sending by provider', 'Send by a provider of your own choice; list and read what it took.'],
   ['Messages', 'Read, list, cancel and refresh messages; send many at once.'],
   ['Gateways', 'Which of your provider accounts a message may take, and in which order.'],
   ['Webhooks', 'Events posted to your own URL, signed.'],

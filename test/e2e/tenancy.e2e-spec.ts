@@ -32,6 +32,7 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path.startsWith('/v1/provider-events/')) return ['configs:write'];
   if (path.endsWith('/usage')) return ['usage:read'];
   if (path === '/v1/gateways/preview') return ['configs:read'];
+  if (/^\/communication\/[^/]+\/(?!configs)/.test(path)) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/communication/') || path.startsWith('/v1/gateways'))
     return [read ? 'configs:read' : 'configs:write'];
   if (path.endsWith('/refresh')) return ['messages:read'];

@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common';
 import { GatewayModule } from '../../gateway/gateway.module';
 import { ChannelRegistry } from '../../messaging/channel-registry';
 import { MessagingModule } from '../../messaging/messaging.module';
+import { namedSendControllers } from '../../messaging/named/named-send.controller';
 import { smsChannel } from './sms.channel';
 import { SmsController } from './sms.controller';
+import { SMS_KINDS } from './sms.kinds';
 import { SMS_PROVIDERS } from './sms.providers';
 
 /**
@@ -12,7 +14,7 @@ import { SMS_PROVIDERS } from './sms.providers';
  */
 @Module({
   imports: [MessagingModule, GatewayModule.forProviders(SMS_PROVIDERS)],
-  controllers: [SmsController],
+  controllers: [SmsController, ...namedSendControllers(SMS_PROVIDERS, SMS_KINDS)],
 })
 export class SmsModule {
   constructor(channels: ChannelRegistry) {

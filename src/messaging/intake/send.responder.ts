@@ -30,13 +30,18 @@ export class SendResponder {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Sets status and headers on the response, answers the body. @throws Problem */
+  /**
+   * Sets status and headers on the response, answers the body.
+   * @param show what `Prefer: wait` answers of the message; default: the message
+   * @throws Problem
+   */
   async respond(
     principal: Principal,
     channel: Channel,
     dto: SendOptionsDto,
     request: Request,
     response: Response,
+    show?: (message: MessageView) => Promise<object>,
   ): Promise<Success<object>> {
     const waitSeconds = preferredWait(request.headers['prefer']);
     if (dto.dry_run === true) {
@@ -48,7 +53,7 @@ export class SendResponder {
     if (acceptance.replayed) response.setHeader('Idempotent-Replayed', 'true');
     if (waitSeconds > 0 && acceptance.httpStatus === 202) {
       response.setHeader('Preference-Applied', `wait=${waitSeconds}`);
-      const message = await this.settled(principal.clientId, acceptance.data.message_id, waitSeconds, response);
+      const message = await this.settled(principal.clientId, acceptance.data.message_id, waitSeconds, response, show);
       if (message) {
         response.status(200);
         return ok(message);
@@ -64,10 +69,12 @@ export class SendResponder {
     messageId: string,
     seconds: number,
     response: Response,
-  ): Promise<MessageView | undefined> {
+    show?: (message: MessageView) => Promise<object>,
+  ): Promise<object | undefined> {
     try {
       if (!(await this.leftQueue(clientId, messageId, seconds, response))) return undefined;
-      return await this.reader.get(clientId, messageId);
+      const message = await this.reader.get(clientId, messageId);
+      return show ? await show(message) : message;
     } catch (error) {
       // The message is accepted, whatever keeps us from looking at it: a refusal now would make its client send it again.
       this.logger.warn({ err: error, messageId }, 'could not look whether a message was sent');

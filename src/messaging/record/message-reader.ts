@@ -3,6 +3,7 @@ import type { Channel, MessageStatus } from '../../kernel/channel';
 import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import { Database, type Transaction } from '../../platform/database/database';
+import { textArray } from '../../platform/database/pg-array';
 import { NO_ENGAGEMENT, type Engagement } from './engagement';
 import { isFinal } from './message-state';
 import { PRIORITY_NAMES, type AttemptRecord } from './message.types';
@@ -49,6 +50,13 @@ interface EventRow {
   data: Record<string, unknown>;
 }
 
+/** When a message came to a status; RFC 3339. */
+export interface MessageTimes {
+  sent?: string;
+  delivered?: string;
+  read?: string;
+}
+
 /** What `GET /v1/messages` can be narrowed by. Times are milliseconds since the epoch. */
 export interface MessageFilter {
   channel?: string;
@@ -57,6 +65,13 @@ export interface MessageFilter {
   tag?: string;
   reference?: string;
   provider?: string;
+  /** The config that took it. */
+  configId?: string;
+  /** Taken by a gateway (the provider's key), or by none yet and forced to it by one of these names. */
+  taker?: { gateway: string; forced: readonly string[] };
+  /** A member that the content has. */
+  contentMember?: string;
+  id?: string;
   createdFrom?: number;
   createdTo?: number;
   /** Ids below this one: the last of the page before. */
@@ -105,6 +120,20 @@ export class MessageReader {
     if (filter.tag !== undefined) add((p) => `m.tags @> ARRAY[${p}]::text[]`, filter.tag);
     if (filter.reference !== undefined) add((p) => `m.reference = ${p}`, filter.reference);
     if (filter.provider !== undefined) add((p) => `m.gateway = ${p}`, filter.provider);
+    if (filter.configId !== undefined) add((p) => `m.config_id = ${p}`, filter.configId);
+    if (filter.contentMember !== undefined) add((p) => `m.content ? ${p}`, filter.contentMember);
+    if (filter.taker !== undefined) {
+      const { gateway, forced } = filter.taker;
+      values.push(gateway, textArray(forced));
+      const [taken, asked] = [`$${values.length - 1}`, `$${values.length}`];
+      conditions.push(`(m.gateway = ${taken} OR (m.gateway IS NULL AND m.provider = ANY(${asked}::text[])))`);
+    }
+    if (filter.id !== undefined) {
+      const at = messageIdTime(filter.id);
+      if (at === null) return [];
+      values.push(filter.id, at);
+      conditions.push(`m.id = $${values.length - 1} AND m.created_at = to_timestamp($${values.length} / 1000.0)`);
+    }
     if (filter.status === 'sending') conditions.push(`m.status IN ('queued', 'scheduled') AND ${SENDING}`);
     else if (filter.status === 'queued' || filter.status === 'scheduled') {
       add((p) => `m.status = ${p} AND NOT coalesce(${SENDING}, false)`, filter.status);
@@ -128,6 +157,26 @@ export class MessageReader {
       );
       return rows.map((row) => viewOf(row));
     });
+  }
+
+  /** When messages came to a status, by message id; from their events. */
+  async times(clientId: string, ids: readonly string[]): Promise<Map<string, MessageTimes>> {
+    const first = Math.min(...ids.map((id) => messageIdTime(id) ?? Infinity));
+    if (!Number.isFinite(first)) return new Map();
+    const rows = await this.database.tenant(clientId, (tx) =>
+      tx.query<{ message_id: string; type: string; at: Date }>(
+        `SELECT message_id, type, min(occurred_at) AS at FROM events
+         WHERE client_id = $1 AND message_id = ANY($2::text[]) AND created_at >= to_timestamp($3 / 1000.0)
+           AND type IN ('message.sent', 'message.delivered', 'message.read')
+         GROUP BY message_id, type`,
+        [clientId, textArray(ids), first - 60_000],
+      ),
+    );
+    const times = new Map<string, MessageTimes>();
+    for (const { message_id: id, type, at } of rows) {
+      times.set(id, { ...times.get(id), [type.slice('message.'.length)]: at.toISOString() });
+    }
+    return times;
   }
 
   /** The lane in which a message waits, due and untaken, without a reason of its own; null when it does not. */
