@@ -1,16 +1,18 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
 import { messageIdTime, newId } from '../../kernel/ids';
 import { ClaimStore } from './claim-store';
+import { FreshMessages } from './fresh-messages';
 
 const TENANT = 'acme_0123456789ab';
 
 describe('ClaimStore', () => {
   let test: TestDatabase;
   let claims: ClaimStore;
+  const fresh = new FreshMessages();
 
   beforeAll(async () => {
     test = await createTestDatabase();
-    claims = new ClaimStore(test.database);
+    claims = new ClaimStore(test.database, fresh);
   });
 
   afterAll(() => test.drop());
@@ -29,6 +31,26 @@ describe('ClaimStore', () => {
     );
     return id;
   }
+
+  it('trusts what it keeps of a message only while its queue row is as it was stored', async () => {
+    await claims.beat('wrk_here');
+    const [untouched, putBack] = [await claimed('wrk_else', 0), await claimed('wrk_else', 0)];
+    const sql = 'UPDATE message_queue SET claimed_by = NULL, due_at = message_created_at WHERE message_id = $1';
+    for (const id of [untouched, putBack]) {
+      await test.database.query(sql, [id]);
+      const [message] = await claims.claim('wrk_here', [id]);
+      await test.database.query(sql, [id]);
+      fresh.keep({ ...message!, recipient: 'as kept' });
+    }
+    await test.database.query(
+      `UPDATE message_queue SET due_at = due_at + interval '1 millisecond' WHERE message_id = $1`,
+      [putBack],
+    );
+    const first = await claims.claim('wrk_here', [untouched, putBack]);
+    expect(first.map(({ id, recipient }) => [id, recipient])).toEqual([[untouched, 'as kept']]);
+    const second = await claims.claim('wrk_here', [untouched, putBack]);
+    expect(second.map(({ id, recipient }) => [id, recipient])).toEqual([[putBack, '+393331234567']]);
+  });
 
   it('gives back an old claim, and not one that was made since', async () => {
     const old = await claimed('wrk_me', 5);

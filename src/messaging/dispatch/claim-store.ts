@@ -4,6 +4,7 @@ import { messageIdTime } from '../../kernel/ids';
 import { Database, type Transaction, statement } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
 import type { ClaimedMessage } from '../record/message.types';
+import { FreshMessages } from './fresh-messages';
 
 interface ClaimRow {
   id: string;
@@ -38,18 +39,26 @@ const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.
 
 // SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours. Only a holder that is in `workers` can
 // claim, and its row stays while the claim is being made: so each claim has a holder whose death is noticed.
-const CLAIM = statement(
-  'message_queue.claim',
-  `WITH alive AS MATERIALIZED (
+const claimCtes = (condition: string): string => `WITH alive AS MATERIALIZED (
      SELECT 1 FROM workers WHERE id = $1 FOR KEY SHARE
    ), free AS (
      SELECT q.message_id FROM message_queue q
-     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND q.due_at <= now() AND EXISTS (SELECT 1 FROM alive)
+     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND q.due_at <= now() AND ${condition} AND EXISTS (SELECT 1 FROM alive)
      FOR UPDATE SKIP LOCKED
    ), claimed AS (
      UPDATE message_queue q SET claimed_by = $1, claimed_at = now() FROM free WHERE q.message_id = free.message_id
      RETURNING q.*
-   )
+   )`;
+
+// Whatever is put back gets another time, so a row that is due since its message was made is as it was stored, and so is its message.
+const CLAIM_FRESH = statement(
+  'message_queue.claim_fresh',
+  `${claimCtes('q.due_at = q.message_created_at')} SELECT message_id AS id FROM claimed`,
+);
+
+const CLAIM = statement(
+  'message_queue.claim',
+  `${claimCtes('true')}
    SELECT ${MESSAGE_COLUMNS}, c.lane, c.rounds, c.tried, c.unknown_since, c.unknown_config, c.reconcile_until
    FROM claimed c JOIN messages m ON m.id = c.message_id AND m.created_at = c.message_created_at`,
 );
@@ -85,12 +94,25 @@ const READ_LANE = statement(
 /** The waiting messages in PostgreSQL: who claims which, what is ready, and whose claims died. */
 @Injectable()
 export class ClaimStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly fresh: FreshMessages,
+  ) {}
 
   /** Claims those of the ids that are free and due, for one holder. */
   async claim(holder: string, ids: readonly string[]): Promise<ClaimedMessage[]> {
-    const rows = await this.database.query<ClaimRow>(CLAIM, [holder, textArray(ids)]);
-    return rows.map(claimedMessage);
+    const kept = new Map<string, ClaimedMessage>();
+    const rest: string[] = [];
+    for (const id of ids) {
+      const message = this.fresh.take(id);
+      if (message) kept.set(id, message);
+      else rest.push(id);
+    }
+    const [known, read] = await Promise.all([
+      kept.size > 0 ? this.database.query<{ id: string }>(CLAIM_FRESH, [holder, textArray([...kept.keys()])]) : [],
+      rest.length > 0 ? this.database.query<ClaimRow>(CLAIM, [holder, textArray(rest)]) : [],
+    ]);
+    return [...known.map(({ id }) => kept.get(id)!), ...read.map(claimedMessage)];
   }
 
   /** What is due and unclaimed, at most `perLane` ids for each tenant, lane and priority. */
@@ -127,6 +149,7 @@ export class ClaimStore {
 
   /** Says that a process lives. Called before its first claim and again and again. */
   async beat(holder: string): Promise<void> {
+    this.fresh.enabled = true;
     await this.database.execute(
       `INSERT INTO workers (id, started_at, heartbeat_at) VALUES ($1, now(), now()) ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()`,
       [holder],
@@ -135,6 +158,7 @@ export class ClaimStore {
 
   /** Signs a holder off. One that still has claims stays, so that they are taken back when it has been silent for long enough. */
   async leave(holder: string): Promise<void> {
+    this.fresh.enabled = false;
     await this.database.transaction(async (tx) => {
       await tx.execute('SELECT 1 FROM workers WHERE id = $1 FOR UPDATE', [holder]);
       await tx.execute(

@@ -88,10 +88,14 @@ export class Dispatcher {
     await this.sayAlive();
     this.running = true;
     this.heart.start();
-    this.queue.consume((groups) => {
-      for (const group of groups) this.lists.add(group.clientId, group.lane, group.priority, group.ids);
-      this.pump();
-    });
+    this.queue.consume(
+      (groups) => {
+        for (const group of groups) this.lists.add(group.clientId, group.lane, group.priority, group.ids);
+        this.pump();
+      },
+      // What was accepted here is sent from here, while this process has little to do; other processes are asked to help with the rest.
+      () => this.running && this.lists.size < 2 * PER_LIST,
+    );
     this.refill.start();
     this.sweeper.start({ now: true });
   }

@@ -1,11 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { APP_CONFIG, type AppConfig } from '../../config/app-config';
+import type { Channel } from '../../kernel/channel';
 import { GroupCommit } from '../../kernel/group-commit';
 import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import { Database, isDatabaseUnavailable, statement } from '../../platform/database/database';
 import { byteaArray, jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
 import { DISPATCH_QUEUE, type JobQueue, type ReadyGroup } from '../../platform/queue/job-queue';
+import { FreshMessages } from '../dispatch/fresh-messages';
+import type { ClaimedMessage } from '../record/message.types';
 import { IntakeMetrics } from './intake-metrics';
 
 /** A message that is about to become durable. */
@@ -105,7 +108,7 @@ interface KeyRow {
 const MAX_BATCH = 1_000;
 const MAX_WAITING = 20_000;
 /** A request that comes while others do may wait this long for them, milliseconds. */
-const LINGER_MS = 3;
+const LINGER_MS = 6;
 /** While one flush is written the next one can be filled and sent. */
 const PARALLEL = 2;
 
@@ -127,6 +130,7 @@ export class MessageInserter {
   constructor(
     private readonly database: Database,
     private readonly metrics: IntakeMetrics,
+    private readonly fresh: FreshMessages,
     @Inject(DISPATCH_QUEUE) private readonly queue: JobQueue<ReadyGroup[]>,
     @Inject(APP_CONFIG) private readonly config: AppConfig,
   ) {}
@@ -213,6 +217,8 @@ export class MessageInserter {
     const groups = new Map<string, ReadyGroup>();
     for (const message of messages) {
       if (message.lane === null || message.sendAt !== null) continue;
+      // An email may be megabytes.
+      if (this.fresh.enabled && message.channel !== 'email') this.fresh.keep(claimOf(message, message.lane));
       const key = `${message.clientId}\n${message.lane}\n${message.priority}`;
       const group = groups.get(key);
       if (group) group.ids.push(message.id);
@@ -226,6 +232,43 @@ export class MessageInserter {
     }
     if (groups.size > 0) this.queue.publish([...groups.values()]);
   }
+}
+
+/** A message as a claim would read it back. */
+function claimOf(message: NewMessage, lane: string): ClaimedMessage {
+  const { id, clientId, recipient } = message;
+  const channel = message.channel as Channel;
+  return {
+    id,
+    createdAt: messageIdTime(id)!,
+    clientId,
+    channel,
+    recipient,
+    sender: message.sender,
+    content: message.content as Record<string, unknown>,
+    priority: message.priority,
+    provider: message.provider,
+    expiresAt: message.expiresAt,
+    attempts: 0,
+    lane,
+    rounds: 0,
+    tried: [],
+    unknown: null,
+    possibleDuplicate: false,
+    state: {
+      id,
+      client_id: clientId,
+      channel,
+      status: message.status,
+      recipient,
+      reference: message.reference,
+      metadata: message.metadata,
+      config_id: null,
+      external_id: null,
+      parts: null,
+      version: 0,
+    },
+  };
 }
 
 function resultOf(row: KeyRow, bodyHash: Buffer): InsertResult {

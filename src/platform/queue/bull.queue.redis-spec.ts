@@ -39,6 +39,25 @@ describe('BullQueue', () => {
     await Promise.all([a.queue.close(), b.queue.close()]);
   });
 
+  it('hands over here what this process wants of its own, and shares the rest', async () => {
+    const name = `test-${randomBytes(6).toString('hex')}`;
+    const [a, b] = [await open(name), await open(name)];
+    const [own, shared] = await new Promise<[string[], string[]]>((resolve) => {
+      const kept: string[] = [];
+      a.queue.consume(
+        ([id]) => kept.push(id!),
+        ([id]) => id === 'mine',
+      );
+      void a.bull.pause(true).then(() => {
+        b.queue.consume((payload) => resolve([kept, payload]));
+        a.queue.publish(['mine']);
+        a.queue.publish(['ours']);
+      });
+    });
+    expect([own, shared]).toEqual([['mine'], ['ours']]);
+    await Promise.all([a.queue.close(), b.queue.close()]);
+  });
+
   it('goes on after everything in Redis was deleted', async () => {
     const { bull, queue } = await open(`test-${randomBytes(6).toString('hex')}`);
     const got: string[] = [];

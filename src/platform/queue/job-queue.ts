@@ -8,8 +8,12 @@ export interface JobQueue<Payload> {
   readonly driver: 'bull' | 'in-process';
   /** Hands a payload to one consumer, soon. Dropped (and counted) when the queue is out of reach. */
   publish(payload: Payload): void;
-  /** Begins to consume; one consumer a process. The handler must be quick: it takes over, it does not do the work. */
-  consume(handler: (payload: Payload) => void): void;
+  /**
+   * Begins to consume; one consumer a process. The handler must be quick: it takes over, it does not do the work.
+   * @param wantsOwn asked for each payload that this very process publishes: whether to hand it over here and now, without the way through the
+   * queue. Missing: never
+   */
+  consume(handler: (payload: Payload) => void, wantsOwn?: (payload: Payload) => boolean): void;
   /** Jobs that wait for a consumer; null when the queue is out of reach. */
   waiting(): Promise<number | null>;
   /** Payloads dropped so far because the queue was out of reach. */
