@@ -1,4 +1,9 @@
-import type { SimulatedCallback, SimulatedEvent, SimulatedLife } from '../gateway/contracts/simulator';
+import type {
+  SimulatedCallback,
+  SimulatedDelivery,
+  SimulatedEvent,
+  SimulatedLife,
+} from '../gateway/contracts/simulator';
 import type { HttpClient } from '../platform/http-client/http-client';
 import type { KeptMessage } from './message-ring';
 
@@ -25,7 +30,7 @@ interface Run {
   script: Script;
   step: number;
   /** Callbacks of the step that are still to be made. */
-  pending: SimulatedCallback[];
+  pending: Array<SimulatedCallback | SimulatedDelivery>;
   tries: number;
   done: () => void;
 }
@@ -137,7 +142,8 @@ export class CallbackSender {
     run.done();
   }
 
-  private async make(callback: SimulatedCallback): Promise<boolean> {
+  private async make(callback: SimulatedCallback | SimulatedDelivery): Promise<boolean> {
+    if ('deliver' in callback) return callback.deliver();
     try {
       const { url, method, headers, body } = callback;
       const request = { url, method, headers, timeoutMs: TIMEOUT_MS, maxBodyBytes: 0 };

@@ -6,8 +6,8 @@ export interface MagicRecipient {
   channel: Channel;
   recipient: string;
   behaviour: SimulatedBehaviour;
-  /** The only provider whose stand-in behaves so; at the others the message is delivered. */
-  onlyAt?: string;
+  /** The only providers whose stand-ins behave so; at the others the message is delivered. */
+  onlyAt?: readonly string[];
   description: string;
 }
 
@@ -40,8 +40,16 @@ const EMAIL_ONLY: ReadonlyArray<[SimulatedBehaviour, string]> = [
   ['soft_bounce', 'Bounced for now: mailbox full.'],
 ];
 
-/** Only WhatsApp tells when a message was read. */
-const WHATSAPP_ONLY = '+15005550015';
+const WHATSAPP_PROVIDERS = ['meta_cloud', 'twilio_whatsapp'];
+
+const WHATSAPP_ONLY: ReadonlyArray<[string, SimulatedBehaviour, string]> = [
+  ['+15005550015', 'read', 'Delivered, then read.'],
+  [
+    '+15005550016',
+    'window_closed',
+    'Has not written for 24 hours: a template is delivered, anything else fails with `window_closed`.',
+  ],
+];
 
 /** Every magic recipient (api documentation, "Simulator"). Any other recipient is delivered. */
 export const MAGIC_RECIPIENTS: readonly MagicRecipient[] = [
@@ -51,10 +59,13 @@ export const MAGIC_RECIPIENTS: readonly MagicRecipient[] = [
     recipient: '+15005550014',
     behaviour: 'server_error',
     description: 'HTTP 500 at Twilio only; the others deliver.',
-    onlyAt: 'twilio',
+    onlyAt: ['twilio'],
   },
   ...numbers('whatsapp', COMMON),
-  { channel: 'whatsapp', recipient: WHATSAPP_ONLY, behaviour: 'read', description: 'Delivered, then read.' },
+  ...WHATSAPP_ONLY.map(([recipient, behaviour, description]) => ({
+    ...magic('whatsapp', recipient, behaviour, description),
+    onlyAt: WHATSAPP_PROVIDERS,
+  })),
   ...[...COMMON, ...EMAIL_ONLY].map(([behaviour, description]) =>
     magic('email', `${behaviour.replaceAll('_', '-')}@simulator.test`, behaviour, description),
   ),
@@ -71,17 +82,18 @@ const BY_RECIPIENT = new Map(MAGIC_RECIPIENTS.map((one) => [one.recipient, one])
 /** What a recipient asks of a provider's stand-in. */
 export function behaviourFor(recipient: string, provider: string): SimulatedBehaviour {
   const found = BY_RECIPIENT.get(recipient.toLowerCase());
-  if (found === undefined || (found.onlyAt !== undefined && found.onlyAt !== provider)) return 'delivered';
+  if (found === undefined || (found.onlyAt !== undefined && !found.onlyAt.includes(provider))) return 'delivered';
   return found.behaviour;
 }
 
 /** The table in Markdown, for the OpenAPI document: a row what happens, a column the recipients that ask for it. */
 export function magicRecipientsTable(): string {
+  const onlyWhatsApp = new Set(WHATSAPP_ONLY.map(([recipient]) => recipient));
   const rows = new Map<string, Map<string, string>>();
   for (const { channel, recipient, description } of MAGIC_RECIPIENTS) {
     const row = rows.get(description) ?? new Map<string, string>();
     const column = channel === 'whatsapp' ? 'sms' : channel;
-    rows.set(description, row.set(column, `\`${recipient}\`${recipient === WHATSAPP_ONLY ? ' (WhatsApp)' : ''}`));
+    rows.set(description, row.set(column, `\`${recipient}\`${onlyWhatsApp.has(recipient) ? ' (WhatsApp)' : ''}`));
   }
   const columns = ['sms', 'email', 'telegram', 'push'];
   const lines = [...rows].map(

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type {
   ProviderSimulator,
+  SimulatedAccount,
   SimulatedBehaviour,
   SimulatedLife,
   SimulatedMessage,
@@ -21,7 +22,8 @@ import type { KeptMessage } from './message-ring';
 import { MessageRing } from './message-ring';
 
 const MOST_MESSAGES = 10_000;
-const MOST_BODY_BYTES = 1024 * 1024;
+/** As much as an email with attachments may have. */
+const MOST_BODY_BYTES = 40 * 1024 * 1024;
 const NO_PROVIDER: SimulatorAnswer = { status: 404, body: 'simulator: no such provider' };
 const NO_QUERY = new URLSearchParams();
 
@@ -44,6 +46,7 @@ const SCRIPTS: Readonly<Record<SimulatedBehaviour, Script>> = {
   unsubscribed: ['sent', 'delivered', 'unsubscribed'],
   hard_bounce: ['sent', 'hard_bounce'],
   soft_bounce: ['sent', 'soft_bounce'],
+  window_closed: ['window_closed'],
   invalid_recipient: [],
   server_error: [],
   connection_reset: [],
@@ -54,6 +57,8 @@ export interface SimulatorOptions {
   standIn(provider: string): ProviderSimulator | undefined;
   /** Keys of the providers whose stand-ins open servers of their own (`ProviderSimulator.listen`). */
   socketProviders?: readonly string[];
+  /** See {@link SimulatorPort.accounts}. Default: none. */
+  accounts?(provider: string, account: string): Promise<readonly SimulatedAccount[]>;
   /** Default 0: any free one. */
   port?: number;
   /** Between a message's acceptance and its first callback, milliseconds. Default 50. */
@@ -149,6 +154,10 @@ export class Simulator implements SimulatorPort {
     return this.messages({ provider, limit: MOST_MESSAGES });
   }
 
+  async accounts(provider: string, account: string): Promise<readonly SimulatedAccount[]> {
+    return (await this.options.accounts?.(provider, account)) ?? [];
+  }
+
   play(life: SimulatedLife): SimulatorOutcome | Promise<SimulatorOutcome> {
     const { submission } = life;
     const behaviour = behaviourFor(submission.to, submission.provider);
@@ -171,7 +180,8 @@ export class Simulator implements SimulatorPort {
     if (script.length > 0) this.sender.later(message, life, script);
     if (behaviour === 'hang_after_accepting') return 'hang';
     const answer = life.accepted();
-    return behaviour === 'malformed_body' ? { ...answer, body: answer.body.slice(0, answer.body.length / 2) } : answer;
+    if (behaviour !== 'malformed_body') return answer;
+    return life.garbled?.() ?? { ...answer, body: answer.body.slice(0, answer.body.length / 2) };
   }
 
   private keep({ submission }: SimulatedLife, behaviour: SimulatedBehaviour, accepted: boolean): KeptMessage {

@@ -1,3 +1,5 @@
+import type { CallbackKind } from './gateway';
+
 /** How a recipient makes a stand-in behave; the magic recipients of each channel map to these. */
 export const SIMULATED_BEHAVIOURS = [
   'delivered',
@@ -20,6 +22,7 @@ export const SIMULATED_BEHAVIOURS = [
   'unsubscribed',
   'hard_bounce',
   'soft_bounce',
+  'window_closed',
 ] as const;
 export type SimulatedBehaviour = (typeof SIMULATED_BEHAVIOURS)[number];
 
@@ -79,6 +82,14 @@ export interface SimulatedCallback {
   word: string;
 }
 
+/** A report that a stand-in makes over the connection of the sender. */
+export interface SimulatedDelivery {
+  /** Whether the sender has it; one that does not is tried again. Must not throw. */
+  deliver(): Promise<boolean>;
+  /** The provider's status word, for the record. */
+  word: string;
+}
+
 /** What can happen to a message that a stand-in took. */
 export type SimulatedEvent =
   | 'sent'
@@ -91,18 +102,30 @@ export type SimulatedEvent =
   | 'hard_bounce'
   | 'soft_bounce'
   | 'complained'
-  | 'unsubscribed';
+  | 'unsubscribed'
+  | 'window_closed';
 
 /** A submission and the provider's own way to say each thing. What is not needed is not asked for. */
 export interface SimulatedLife {
   submission: SimulatedSubmission;
   accepted(): SimulatorAnswer;
   refused(why: 'invalid_recipient' | 'throttled' | 'server_error'): SimulatorAnswer;
+  /** An answer to an accepted submission that cannot be read. Missing: half the body of `accepted`. */
+  garbled?(): SimulatorAnswer;
   /**
    * Signed as the provider signs, at the time of the call; none when the sender asked for none or the provider does not report such a thing,
    * several when each part has its own.
    */
-  callbacks(event: SimulatedEvent): SimulatedCallback[];
+  callbacks(event: SimulatedEvent): Array<SimulatedCallback | SimulatedDelivery>;
+}
+
+/** What the owner of an account has set up with the provider, where no request shows it. */
+export interface SimulatedAccount {
+  /** By field name, without `_ref`. */
+  credentials: Readonly<Record<string, string | undefined>>;
+  settings: Readonly<Record<string, unknown>>;
+  /** What the owner has typed into the provider's console. */
+  callbackUrl(kind: CallbackKind): string;
 }
 
 /** What the simulator does for a provider's stand-in. */
@@ -110,6 +133,11 @@ export interface SimulatorPort {
   now(): number;
   /** A message of the stand-in's that is still kept, accepted or not. */
   find(provider: string, externalId: string): SimulatedMessage | undefined;
+  /**
+   * The accounts of that name (the credential that identifies one) that UniMsg has configs for; none where the simulator runs by itself. For
+   * providers whose webhook is part of the account's set-up, and is signed with a secret that no request shows.
+   */
+  accounts(provider: string, account: string): Promise<readonly SimulatedAccount[]>;
   /** All kept messages of a provider, newest first. */
   list(provider: string): SimulatedMessage[];
   /**
