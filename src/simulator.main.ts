@@ -5,9 +5,10 @@
  */
 import { parseArgs } from 'node:util';
 import { SMS_PROVIDERS } from './channels/sms/sms.providers';
+import { WHATSAPP_PROVIDERS } from './channels/whatsapp/whatsapp.providers';
 import { Simulator } from './simulator/simulator';
 
-const PROVIDERS = [...SMS_PROVIDERS];
+const PROVIDERS = [...SMS_PROVIDERS, ...WHATSAPP_PROVIDERS];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

@@ -24,6 +24,9 @@ const KNOWN_PARAMETERS = new Set(
   ).split(' '),
 );
 
+/** `ErrorCode` of free text that comes too late. */
+const WINDOW_CLOSED = '63016';
+
 /** The number that a simulated Messaging Service sends from and is answered at. */
 const POOL_NUMBER = '+15005550100';
 
@@ -121,8 +124,14 @@ function create(kind: TwilioStandIn, request: SimulatorRequest, caller: Caller, 
       });
     },
     refused: (why) => REFUSALS[why](To),
-    callbacks: (event) =>
-      target === undefined || !REPORTED.has(event) ? [] : [callbackFor(kind, event, target, submission, caller)],
+    callbacks: (event) => {
+      if (target === undefined) return [];
+      const report = (one: SimulatedEvent, code?: string) => callbackFor(kind, one, target, submission, caller, code);
+      // Only free text needs an open window.
+      if (event === 'window_closed')
+        return fields.ContentSid ? [report('sent'), report('delivered')] : [report('undelivered', WINDOW_CLOSED)];
+      return REPORTED.has(event) ? [report(event)] : [];
+    },
   });
 }
 
@@ -160,6 +169,7 @@ function callbackFor(
   target: string,
   submission: { externalId: string; to: string; from: string | null; body: string },
   caller: Caller,
+  code = kind.undeliveredCode,
 ): SimulatedCallback {
   const { externalId, body } = submission;
   const sender = submission.from?.startsWith('MG') ? POOL_NUMBER : submission.from;
@@ -184,7 +194,7 @@ function callbackFor(
     fields = { ...ids, MessageSid: sid, SmsSid: sid, SmsMessageSid: sid, SmsStatus: 'received', ...parties };
   } else {
     const statuses = { MessageSid: externalId, SmsSid: externalId, MessageStatus: event, SmsStatus: event };
-    const failed = event === 'undelivered' && { ErrorCode: kind.undeliveredCode };
+    const failed = event === 'undelivered' && { ErrorCode: code };
     fields = { ...ids, ...statuses, To: to, From: from, ...failed };
   }
   return {
