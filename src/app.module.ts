@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { EmailModule } from './channels/email/email.module';
+import { PushModule } from './channels/push/push.module';
 import { SmsModule } from './channels/sms/sms.module';
 import { TelegramModule } from './channels/telegram/telegram.module';
 import { WhatsAppModule } from './channels/whatsapp/whatsapp.module';
@@ -64,6 +65,7 @@ export class AppModule {
         EmailModule,
         WhatsAppModule,
         TelegramModule,
+        PushModule,
         CallbackIngressModule,
         WebhookEndpointsModule,
         OpsModule,
