@@ -1,4 +1,5 @@
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
+import { sendgrid } from './providers/sendgrid.provider';
 
 /** Every email provider, one line each. Nothing else is registered anywhere. */
-export const EMAIL_PROVIDERS: readonly ProviderDefinition[] = [];
+export const EMAIL_PROVIDERS: readonly ProviderDefinition[] = [sendgrid];
