@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common';
 import { GatewayModule } from '../../gateway/gateway.module';
 import { ChannelRegistry } from '../../messaging/channel-registry';
 import { MessagingModule } from '../../messaging/messaging.module';
+import { namedSendControllers } from '../../messaging/named/named-send.controller';
 import { emailChannel } from './email.channel';
 import { EmailController } from './email.controller';
+import { EMAIL_KINDS } from './email.kinds';
 import { EMAIL_PROVIDERS } from './email.providers';
 
 /**
@@ -12,7 +14,7 @@ import { EMAIL_PROVIDERS } from './email.providers';
  */
 @Module({
   imports: [MessagingModule, GatewayModule.forProviders(EMAIL_PROVIDERS)],
-  controllers: [EmailController],
+  controllers: [EmailController, ...namedSendControllers(EMAIL_PROVIDERS, EMAIL_KINDS)],
 })
 export class EmailModule {
   constructor(channels: ChannelRegistry) {

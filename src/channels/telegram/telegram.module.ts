@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common';
 import { GatewayModule } from '../../gateway/gateway.module';
 import { ChannelRegistry } from '../../messaging/channel-registry';
 import { MessagingModule } from '../../messaging/messaging.module';
+import { namedSendControllers } from '../../messaging/named/named-send.controller';
 import { telegramChannel } from './telegram.channel';
 import { TelegramController } from './telegram.controller';
+import { TELEGRAM_KINDS } from './telegram.kinds';
 import { TELEGRAM_PROVIDERS } from './telegram.providers';
 
 /**
@@ -12,7 +14,7 @@ import { TELEGRAM_PROVIDERS } from './telegram.providers';
  */
 @Module({
   imports: [MessagingModule, GatewayModule.forProviders(TELEGRAM_PROVIDERS)],
-  controllers: [TelegramController],
+  controllers: [TelegramController, ...namedSendControllers(TELEGRAM_PROVIDERS, TELEGRAM_KINDS)],
 })
 export class TelegramModule {
   constructor(channels: ChannelRegistry) {

@@ -2,8 +2,10 @@ import { Module } from '@nestjs/common';
 import { GatewayModule } from '../../gateway/gateway.module';
 import { ChannelRegistry } from '../../messaging/channel-registry';
 import { MessagingModule } from '../../messaging/messaging.module';
+import { namedSendControllers } from '../../messaging/named/named-send.controller';
 import { whatsAppChannel } from './whatsapp.channel';
 import { WhatsAppController } from './whatsapp.controller';
+import { WHATSAPP_KINDS } from './whatsapp.kinds';
 import { WHATSAPP_PROVIDERS } from './whatsapp.providers';
 
 /**
@@ -12,7 +14,7 @@ import { WHATSAPP_PROVIDERS } from './whatsapp.providers';
  */
 @Module({
   imports: [MessagingModule, GatewayModule.forProviders(WHATSAPP_PROVIDERS)],
-  controllers: [WhatsAppController],
+  controllers: [WhatsAppController, ...namedSendControllers(WHATSAPP_PROVIDERS, WHATSAPP_KINDS)],
 })
 export class WhatsAppModule {
   constructor(channels: ChannelRegistry) {

@@ -185,7 +185,7 @@ function refSchema(name: string, field: CredentialField): z.ZodType<string> {
     .min(1)
     .max(LONGEST_REF)
     .meta({
-      description: `Names where ${name} is kept: \`env:NAME\`, \`file:PATH\` or \`db:sec_…\`. ${field.description}`,
+      description: `Names where ${name} is kept: \`env:NAME\`, \`file:PATH\`, \`vault:…#field\`, \`azure-keyvault:NAME\` or \`db:sec_…\`. ${field.description}`,
       example: `env:ACME_${name.toUpperCase()}`,
     });
 }
