@@ -8,6 +8,7 @@ import { PlainError, ROOT, exitPlainly, useLockedNode } from './runtime.mjs';
 /** Each page: where it goes, and the compiled module and function that make its text. */
 const PAGES = [
   { file: 'docs/configuration.md', module: 'config/configuration-page.js', make: 'configurationPage' },
+  { file: 'docs/providers.md', module: 'providers-page.js', make: 'providersPage' },
   { file: 'docs/openapi.json', module: 'openapi-page.js', make: 'openApiPage' },
 ];
 
@@ -18,7 +19,7 @@ async function main() {
   const isCheck = process.argv.includes('--check');
   const stale = [];
   for (const page of PAGES) {
-    const text = await require(join(ROOT, 'dist', 'src', page.module))[page.make]();
+    const text = await require(join(ROOT, 'dist', 'src', page.module))[page.make](ROOT);
     const file = join(ROOT, page.file);
     if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
     stale.push(relative(ROOT, file));

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { configurationPage } from '../../src/config/configuration-page';
+import { providersPage } from '../../src/providers-page';
 
 const ROOT = resolve(__dirname, '../..');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
@@ -122,6 +123,10 @@ describe('documents', () => {
 
   test('docs/configuration.md says what the schema says', () => {
     expect(read('docs/configuration.md')).toBe(configurationPage());
+  });
+
+  test('docs/providers.md says what the definitions say', () => {
+    expect(read('docs/providers.md')).toBe(providersPage(ROOT));
   });
 
   test('decision records are numbered without a gap and have every part', () => {

@@ -1,0 +1,15 @@
+import { EMAIL_PROVIDERS } from './channels/email/email.providers';
+import { PUSH_PROVIDERS } from './channels/push/push.providers';
+import { SMS_PROVIDERS } from './channels/sms/sms.providers';
+import { TELEGRAM_PROVIDERS } from './channels/telegram/telegram.providers';
+import { WHATSAPP_PROVIDERS } from './channels/whatsapp/whatsapp.providers';
+import type { ProviderDefinition } from './gateway/contracts/provider-definition';
+
+/** Every provider of every channel, for what is about all of them: the documents, the simulator as a program of its own, benchmarks. */
+export const PROVIDERS: readonly ProviderDefinition[] = [
+  ...SMS_PROVIDERS,
+  ...WHATSAPP_PROVIDERS,
+  ...EMAIL_PROVIDERS,
+  ...TELEGRAM_PROVIDERS,
+  ...PUSH_PROVIDERS,
+];
