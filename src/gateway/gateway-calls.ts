@@ -52,6 +52,7 @@ export class GatewayCalls {
       signal: options.signal,
       timeoutMs: options.timeoutMs ?? definition.limits.timeoutMs,
       attempt: options.attempt ?? 1,
+      perSecond: config.perSecond,
     };
   }
 

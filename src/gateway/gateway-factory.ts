@@ -19,7 +19,7 @@ export class GatewayFactory {
 
   constructor(
     private readonly registry: ProviderRegistry,
-    private readonly common: Pick<GatewayDeps, 'http' | 'clock'> & { guard: SsrfGuard },
+    private readonly common: Pick<GatewayDeps, 'http' | 'clock' | 'reports'> & { guard: SsrfGuard },
     private readonly overrides: AppConfig['baseUrls'],
     private readonly simulator: SimulatorAddress,
   ) {}

@@ -4,6 +4,7 @@ import type { ProviderConfig } from '../configs/provider-config';
 import { GatewayError } from '../contracts/gateway-error';
 import type { GatewayCalls } from '../gateway-calls';
 import type { GatewayFactory } from '../gateway-factory';
+import type { SessionStates } from '../sessions/session-states';
 
 /** What a config's provider said of the account. */
 export interface HealthCheck {
@@ -28,6 +29,7 @@ export class GatewayHealth {
     private readonly gateways: GatewayFactory,
     private readonly calls: GatewayCalls,
     private readonly clock: Clock,
+    private readonly sessions?: SessionStates,
   ) {}
 
   /** What was found in the last seconds, else a new check; callers at the same time share one. */
@@ -50,11 +52,18 @@ export class GatewayHealth {
       checkedAt: startedAt,
     });
     try {
+      const told = await this.sessions?.elsewhere(config);
+      if (told) return result(told);
       const context = await this.calls.contextFor(config, {
         signal: AbortSignal.timeout(LONGEST_CHECK_MS),
         timeoutMs: LONGEST_CHECK_MS,
       });
-      return result(await this.gateways.create(config.channel, config.provider).healthCheck(context));
+      const gateway = this.gateways.create(config.channel, config.provider);
+      if (gateway.open && this.sessions?.isMine(config)) {
+        await gateway.open(context);
+        return result({ healthy: true });
+      }
+      return result(await gateway.healthCheck(context));
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       return result({

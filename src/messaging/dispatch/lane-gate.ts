@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../../kernel/clock';
+import type { ProviderConfig } from '../../gateway/configs/provider-config';
 import { ConfigDirectory } from '../../gateway/configs/config-directory';
 import { GatewayRates } from '../../gateway/limits/gateway-rates';
 import { ProviderRegistry } from '../../gateway/provider-registry';
+import { LaneOwnership } from '../../gateway/sessions/lane-ownership';
 import { LONGEST_WAIT_MS } from './failover.policy';
 
 /** Calls under way at once for a lane whose config is not known (any more). */
@@ -21,6 +23,7 @@ export class LaneGate {
     private readonly directory: ConfigDirectory,
     private readonly rates: GatewayRates,
     private readonly registry: ProviderRegistry,
+    private readonly ownership: LaneOwnership,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -40,8 +43,10 @@ export class LaneGate {
       return false;
     }
     const config = snapshot.config(lane);
+    // Another process holds the account's connections; it finds the message.
+    if (config && !this.ownership.mayEnter(config)) return false;
     const underWay = this.underWay.get(lane) ?? 0;
-    const window = config ? this.registry.require(config.provider).limits.window : DEFAULT_WINDOW;
+    const window = config ? this.windowOf(config) : DEFAULT_WINDOW;
     if (underWay >= window) return false;
     // A long pause is not waited for: the message goes on to its next gateway, so it has to be claimed.
     const paused = this.rates.pausedUntil(lane) - now;
@@ -54,6 +59,12 @@ export class LaneGate {
     }
     this.underWay.set(lane, underWay + 1);
     return true;
+  }
+
+  private windowOf(config: ProviderConfig): number {
+    const { window, windowSetting } = this.registry.require(config.provider).limits;
+    const own = windowSetting === undefined ? undefined : config.settings[windowSetting];
+    return typeof own === 'number' ? own : window;
   }
 
   /** Gives a place up; and, when it was not used for a call, the token of the config's rate too. */

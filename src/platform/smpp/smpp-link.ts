@@ -23,7 +23,7 @@ export interface SmppResponse {
 }
 
 /** Why a request has no response. */
-export type SmppLostReason = 'reset' | 'closed' | 'timeout' | 'aborted' | 'protocol' | 'no_connection';
+export type SmppLostReason = 'reset' | 'timeout' | 'aborted' | 'protocol' | 'no_connection';
 
 /** A request without a response. */
 export class SmppLost extends Error {
@@ -105,8 +105,8 @@ export class SmppLink {
     this.ended = new Promise((resolve) => (this.settleEnded = resolve));
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('error', () => this.end('reset'));
-    socket.on('end', () => this.end('closed'));
-    socket.on('close', () => this.end('closed'));
+    socket.on('end', () => this.end('reset'));
+    socket.on('close', () => this.end('reset'));
   }
 
   /**
@@ -122,7 +122,7 @@ export class SmppLink {
       link.enquireLater();
       return link;
     } catch (error) {
-      link.end('closed');
+      link.end('reset');
       throw error;
     }
   }
@@ -156,12 +156,12 @@ export class SmppLink {
     }
     if (this.endedBy === undefined)
       await this.request(SMPP_COMMANDS.unbind, undefined, Math.min(graceMs, 1_000)).catch(() => undefined);
-    this.end('closed');
+    this.end('reset');
   }
 
   /** Closes now. */
   destroy(): void {
-    this.end('closed');
+    this.end('reset');
   }
 
   private async room(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
@@ -181,7 +181,7 @@ export class SmppLink {
       const enter = (): void => {
         settle();
         if (this.usable) resolve();
-        else reject(new SmppLost(this.endedBy ?? 'closed', false));
+        else reject(new SmppLost(this.endedBy ?? 'reset', false));
       };
       signal?.addEventListener('abort', aborted);
       this.waiting.push(enter);
@@ -199,7 +199,7 @@ export class SmppLink {
   ): Promise<SmppResponse> {
     return new Promise((resolve, reject) => {
       if (this.endedBy !== undefined || (windowed && this.leaving))
-        return reject(new SmppLost(this.endedBy ?? 'closed', false));
+        return reject(new SmppLost(this.endedBy ?? 'reset', false));
       if (signal?.aborted) return reject(new SmppLost('aborted', false));
       const sequence = this.nextSequence();
       const give = (reason: SmppLostReason): void => {
@@ -282,7 +282,7 @@ export class SmppLink {
       case SMPP_COMMANDS.unbind:
         this.leaving = true;
         this.write(encodePdu(responseTo(pdu.command), SMPP_STATUS.ok, pdu.sequence));
-        this.end('closed');
+        this.end('reset');
         break;
       case SMPP_COMMANDS.alert_notification:
         // Has no response (4.12).

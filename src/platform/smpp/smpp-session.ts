@@ -118,7 +118,10 @@ export class SmppSession {
   }
 
   private async linkOf(bound: BoundLink, timeoutMs: number, signal?: AbortSignal): Promise<SmppLink> {
-    if (!bound.link?.usable && bound.attempt) await within(bound.attempt, timeoutMs, signal);
+    if (!bound.link?.usable && bound.attempt) {
+      const gaveUp = await within(bound.attempt, timeoutMs, signal);
+      if (gaveUp) throw new SmppLost(gaveUp, false);
+    }
     if (bound.link?.usable) return bound.link;
     throw bound.failure ?? new SmppLost('no_connection', false);
   }
@@ -142,7 +145,7 @@ export class SmppSession {
       bound.failure = undefined;
       void link.ended.then((reason) => {
         bound.link = undefined;
-        bound.failure = new SmppLost(reason === 'timeout' ? 'timeout' : 'reset', false);
+        bound.failure = new SmppLost(reason, false);
         if (performance.now() - since >= SETTLED_MS) bound.failures = 0;
         this.connectLater(bound);
       });
@@ -167,17 +170,24 @@ export class SmppSession {
   }
 }
 
-/** Ends early when the time is over or the caller gives up; the promise goes on. */
-async function within(work: Promise<void>, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  let aborted: (() => void) | undefined;
-  const given = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-    aborted = () => resolve();
+/** Ends early when the time is over or the caller gives up; the work goes on. Answers why it ended early. */
+async function within(
+  work: Promise<void>,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<'timeout' | 'aborted' | undefined> {
+  if (signal?.aborted) return 'aborted';
+  let settle!: () => void;
+  const given = new Promise<'timeout' | 'aborted'>((resolve) => {
+    const timer = setTimeout(() => resolve('timeout'), timeoutMs);
+    const aborted = (): void => resolve('aborted');
     signal?.addEventListener('abort', aborted);
+    settle = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', aborted);
+    };
   });
-  if (signal?.aborted) aborted!();
-  await Promise.race([work, given]);
-  clearTimeout(timer);
-  signal?.removeEventListener('abort', aborted!);
+  const result = await Promise.race([work.then(() => undefined), given]);
+  settle();
+  return result;
 }

@@ -6,7 +6,12 @@ import { isStorableId, storableText } from '../../kernel/storable-text';
  * @throws Error when it cannot be read
  */
 export function readCallback(callback: CallbackDefinition, request: CallbackRequest): NormalizedEvent[] {
-  return callback.parse(request).map((event) => {
+  return storableEvents(callback.parse(request));
+}
+
+/** Events fit to be stored. @throws Error when an id is too long */
+export function storableEvents(events: readonly NormalizedEvent[]): NormalizedEvent[] {
+  return events.map((event) => {
     const clean = storable(event) as NormalizedEvent;
     for (const id of [clean.eventId, clean.externalId, clean.messageId])
       if (id !== undefined && !isStorableId(id)) throw new Error('an id in the callback is too long');

@@ -10,6 +10,7 @@ import { CallbackStore } from './callback-store';
 import { CallbackController } from './callback.controller';
 import { ProviderEventReader } from './provider-event-reader';
 import { ProviderEventsController } from './provider-events.controller';
+import { SessionReports } from './session-reports';
 
 const RETRY_MS = 1_000;
 
@@ -44,6 +45,7 @@ export class UnmatchedCallbacks {
     CallbackMetrics,
     CallbackStore,
     ProviderEventReader,
+    SessionReports,
     UnmatchedCallbacks,
   ],
   exports: [CallbackStore, UnmatchedCallbacks],

@@ -8,7 +8,8 @@ import { MessageWriter, type AppliedChanges } from '../../messaging/record/messa
 import { Database, type Transaction } from '../../platform/database/database';
 import { EventSignal } from '../../platform/events/event-store';
 import { CallbackEffects, hasEffects } from './callback-effects';
-import { readCallback } from './callback-events';
+import { textArray } from '../../platform/database/pg-array';
+import { readCallback, storableEvents } from './callback-events';
 import { reportChange, stateOf } from './callback-store';
 import type { ProviderEventView } from './provider-event.view';
 
@@ -85,11 +86,10 @@ export class ProviderEventReader {
   }
 
   private async apply(tx: Transaction, clientId: string, row: Row): Promise<AppliedChanges | undefined> {
-    const callback = this.registry.get(row.provider)?.callbacks[row.kind as CallbackKind];
-    if (!callback) throw new Problem('conflict', `${row.provider} has no callbacks of this kind any more.`);
+    const read = await this.parserOf(tx, clientId, row);
     let event: NormalizedEvent | undefined;
     try {
-      const events = readCallback(callback, requestOf(row));
+      const events = read();
       event = events.find((candidate) => candidate.eventId === row.event_id) ?? events[0];
     } catch {
       event = undefined;
@@ -125,10 +125,26 @@ export class ProviderEventReader {
     return applied;
   }
 
+  /** Today's way to read what is kept. */
+  private async parserOf(tx: Transaction, clientId: string, row: Row): Promise<() => NormalizedEvent[]> {
+    const definition = this.registry.get(row.provider);
+    const callback = definition?.callbacks[row.kind as CallbackKind];
+    if (callback) return () => readCallback(callback, requestOf(row));
+    const session = definition?.session;
+    if (!session) throw new Problem('conflict', `${row.provider} has no callbacks of this kind any more.`);
+    const [config] = await tx.query<{ settings: Record<string, unknown> }>(
+      'SELECT settings FROM provider_configs WHERE client_id = $1 AND id = $2',
+      [clientId, row.config_id],
+    );
+    return () => storableEvents(session.parse(row.raw_body, config?.settings ?? {}));
+  }
+
   private async messageOf(tx: Transaction, row: Row, event: NormalizedEvent): Promise<string | null> {
     const [mapped] = await tx.query<{ message_id: string }>(
-      'SELECT message_id FROM external_ids WHERE config_id = $1 AND external_id = $2',
-      [row.config_id, event.externalId ?? ''],
+      // The likeliest form of the id first.
+      `SELECT message_id FROM external_ids WHERE config_id = $1 AND external_id = ANY($2::text[])
+       ORDER BY array_position($2::text[], external_id) LIMIT 1`,
+      [row.config_id, textArray([event.externalId ?? '', ...(event.otherIds ?? [])])],
     );
     return mapped?.message_id ?? event.messageId ?? null;
   }

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { LOGGER, type Logger } from '../../kernel/logger';
+import type { NormalizedEvent } from '../../gateway/contracts/callback';
+import type { ReportSink, SessionReport } from '../../gateway/contracts/report-sink';
+import { ReportOutlet } from '../../gateway/sessions/report-outlet';
+import { Database, statement } from '../../platform/database/database';
+import { textArray } from '../../platform/database/pg-array';
+import { storableEvents } from './callback-events';
+import { CallbackMetrics } from './callback-metrics';
+import { CallbackStore } from './callback-store';
+
+const KNOWN_IDS = statement(
+  'external_ids.known',
+  'SELECT external_id FROM external_ids WHERE config_id = $1 AND external_id = ANY($2::text[])',
+);
+
+/** What is kept besides the bytes: there is no request. */
+const NO_REQUEST = { method: 'POST', query: '', headers: {} };
+
+/** Keeps what providers tell over sessions as it keeps their callbacks. The session proved who tells it. */
+@Injectable()
+export class SessionReports implements ReportSink, OnModuleInit {
+  constructor(
+    private readonly outlet: ReportOutlet,
+    private readonly store: CallbackStore,
+    private readonly database: Database,
+    private readonly metrics: CallbackMetrics,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  onModuleInit(): void {
+    this.outlet.connect(this);
+  }
+
+  async deliver(report: SessionReport): Promise<void> {
+    const { clientId, configId, provider, kind, raw } = report;
+    const receivedAt = this.clock.now();
+    const base = { clientId, configId, provider, kind, receivedAt, request: NO_REQUEST, rawBody: raw };
+    const events = this.readable(report);
+    if (!events) {
+      this.logger.error({ provider, kind, config_id: configId }, 'report of a session could not be read');
+      const digest = createHash('sha256').update(raw).digest('hex');
+      await this.store.store({ ...base, event: null, eventId: `unparsable:${digest}` });
+    } else {
+      const known = await Promise.all(events.map((event) => this.withKnownId(configId, event)));
+      for (const event of known) if (event.kind === 'status' && event.status === null) this.metrics.unmapped(provider);
+      await Promise.all(known.map((event) => this.store.store({ ...base, event, eventId: event.eventId })));
+    }
+    this.metrics.received(provider, kind, this.clock.now() - receivedAt);
+  }
+
+  private readable({ events }: SessionReport): NormalizedEvent[] | undefined {
+    try {
+      return events ? storableEvents(events) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** With that one of the forms of its id under which a message is known; else as it is. */
+  private async withKnownId(configId: string, event: NormalizedEvent): Promise<NormalizedEvent> {
+    const { otherIds, ...rest } = event;
+    if (!otherIds || event.externalId === undefined) return event;
+    const forms = [event.externalId, ...otherIds];
+    const rows = await this.database.query<{ external_id: string }>(KNOWN_IDS, [configId, textArray(forms)]);
+    const known = new Set(rows.map((row) => row.external_id));
+    const externalId = forms.find((form) => known.has(form)) ?? event.externalId;
+    return { ...rest, externalId } as NormalizedEvent;
+  }
+}
