@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { APP_CONFIG, type AppConfig, type Role } from './config/app-config';
 import { LOGGER, type Logger } from './kernel/logger';
 import { ConfigProber } from './gateway/configs/config-prober';
+import { ConfigSubscriber } from './gateway/configs/config-subscriber';
 import { GatewayStates } from './gateway/limits/gateway-states';
-import { SessionKeeper } from './gateway/sessions/session-keeper';
 import { ClaimRecovery } from './messaging/dispatch/claim-recovery';
 import { Dispatcher } from './messaging/dispatch/dispatcher';
 import { Maintenance } from './messaging/maintenance';
@@ -24,21 +24,20 @@ export class BackgroundWork {
   constructor(
     maintenance: Maintenance,
     prober: ConfigProber,
+    subscriber: ConfigSubscriber,
     states: GatewayStates,
     unmatched: UnmatchedCallbacks,
     deliveries: WebhookDeliveryService,
-    sessions: SessionKeeper,
     dispatcher: Dispatcher,
     recovery: ClaimRecovery,
   ) {
     this.list = [
       { roles: ['scheduler'], name: 'maintenance', work: maintenance },
       { roles: ['scheduler'], name: 'config prober', work: prober },
+      { roles: ['scheduler'], name: 'config subscriber', work: subscriber },
       { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
-      // Before the dispatcher, which goes by what is held; and given up after it.
-      { roles: ['worker'], name: 'gateway sessions', work: sessions },
       { roles: ['worker'], name: 'dispatcher', work: dispatcher },
       { roles: ['worker'], name: 'claim recovery', work: recovery },
     ];

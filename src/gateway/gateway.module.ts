@@ -22,6 +22,7 @@ import { ConfigLifeCycle } from './configs/config-life-cycle';
 import { ConfigPresenter } from './configs/config.presenter';
 import { ConfigSecrets } from './configs/config-secrets';
 import { ConfigService } from './configs/config.service';
+import { ConfigSubscriber } from './configs/config-subscriber';
 import { ConfigUsageReader } from './configs/config-usage';
 import { ProviderConfigEntity } from './configs/provider-config.entity';
 import { RemoteSecretCache } from './configs/remote-secret-cache';
@@ -43,11 +44,6 @@ import { Router } from './router';
 import { GatewayRoutesEntity } from './routing/gateway-routes.entity';
 import { GatewaysController } from './routing/gateways.controller';
 import { GatewayRoutesService } from './routing/gateway-routes.service';
-import { LaneOwnership } from './sessions/lane-ownership';
-import { ReportOutlet } from './sessions/report-outlet';
-import { SessionKeeper } from './sessions/session-keeper';
-import { SessionLeases } from './sessions/session-leases';
-import { SessionStates } from './sessions/session-states';
 import { SimulatorAddress } from './simulator-address';
 
 /** DI token of the connection that shared rate limits use; undefined without `REDIS_URL`. */
@@ -55,7 +51,6 @@ export const RATES_REDIS = Symbol('RatesRedis');
 
 const REGISTRY: Provider[] = [
   ProviderRegistry,
-  ReportOutlet,
   {
     provide: SimulatorAddress,
     inject: [APP_CONFIG],
@@ -63,7 +58,7 @@ const REGISTRY: Provider[] = [
   },
   {
     provide: GatewayFactory,
-    inject: [ProviderRegistry, HTTP_CLIENT, SsrfGuard, APP_CONFIG, SimulatorAddress, CLOCK, ReportOutlet],
+    inject: [ProviderRegistry, HTTP_CLIENT, SsrfGuard, APP_CONFIG, SimulatorAddress, CLOCK],
     useFactory: (
       registry: ProviderRegistry,
       http: HttpClient,
@@ -71,8 +66,7 @@ const REGISTRY: Provider[] = [
       config: AppConfig,
       simulator: SimulatorAddress,
       clock: Clock,
-      reports: ReportOutlet,
-    ) => new GatewayFactory(registry, { http, guard, clock, reports }, config.baseUrls, simulator),
+    ) => new GatewayFactory(registry, { http, guard, clock }, config.baseUrls, simulator),
   },
 ];
 
@@ -128,6 +122,19 @@ const CONFIGS: Provider[] = [
       new ConfigLifeCycle(database, events, directory, clock),
   },
   {
+    provide: ConfigSubscriber,
+    inject: [Database, ProviderRegistry, ConfigDirectory, GatewayFactory, GatewayCalls, ConfigLifeCycle, LOGGER],
+    useFactory: (
+      database: Database,
+      registry: ProviderRegistry,
+      directory: ConfigDirectory,
+      gateways: GatewayFactory,
+      calls: GatewayCalls,
+      lifeCycle: ConfigLifeCycle,
+      logger: Logger,
+    ) => new ConfigSubscriber({ database, registry, directory, gateways, calls, lifeCycle, logger }),
+  },
+  {
     provide: ConfigService,
     inject: [
       Database,
@@ -136,6 +143,7 @@ const CONFIGS: Provider[] = [
       ConfigCredentials,
       ConfigSecrets,
       ConfigLifeCycle,
+      ConfigSubscriber,
       SecretBox,
       CLOCK,
     ],
@@ -146,9 +154,10 @@ const CONFIGS: Provider[] = [
       credentials: ConfigCredentials,
       secrets: ConfigSecrets,
       lifeCycle: ConfigLifeCycle,
+      subscriber: ConfigSubscriber,
       box: SecretBox,
       clock: Clock,
-    ) => new ConfigService({ database, registry, directory, credentials, secrets, lifeCycle, box, clock }),
+    ) => new ConfigService({ database, registry, directory, credentials, secrets, lifeCycle, subscriber, box, clock }),
   },
   {
     provide: ConfigUsageReader,
@@ -157,15 +166,16 @@ const CONFIGS: Provider[] = [
   },
   {
     provide: ConfigPresenter,
-    inject: [ProviderRegistry, ConfigUsageReader, GatewayHealth, ConfigLifeCycle, PublicUrl, CLOCK],
+    inject: [ProviderRegistry, ConfigUsageReader, GatewayHealth, ConfigLifeCycle, ConfigSubscriber, PublicUrl, CLOCK],
     useFactory: (
       registry: ProviderRegistry,
       usage: ConfigUsageReader,
       health: GatewayHealth,
       lifeCycle: ConfigLifeCycle,
+      subscriber: ConfigSubscriber,
       publicUrl: PublicUrl,
       clock: Clock,
-    ) => new ConfigPresenter({ registry, usage, health, lifeCycle, publicUrl, clock }),
+    ) => new ConfigPresenter({ registry, usage, health, lifeCycle, subscriber, publicUrl, clock }),
   },
 ];
 
@@ -199,76 +209,23 @@ const CALLS: Provider[] = [
   },
   {
     provide: GatewayRoutesService,
-    inject: [Database, ProviderRegistry, ConfigDirectory, CLOCK],
-    useFactory: (database: Database, registry: ProviderRegistry, directory: ConfigDirectory, clock: Clock) =>
-      new GatewayRoutesService(database, registry, directory, clock),
-  },
-];
-
-const SESSIONS: Provider[] = [
-  {
-    provide: SessionLeases,
-    inject: [Database],
-    useFactory: (database: Database) => new SessionLeases(database),
-  },
-  {
-    provide: LaneOwnership,
-    inject: [ProviderRegistry],
-    useFactory: (registry: ProviderRegistry) => new LaneOwnership(registry),
-  },
-  {
-    provide: SessionStates,
-    inject: [ProviderRegistry, LaneOwnership, SessionLeases],
-    useFactory: (registry: ProviderRegistry, ownership: LaneOwnership, leases: SessionLeases) =>
-      new SessionStates(registry, ownership, leases),
-  },
-  {
-    provide: SessionKeeper,
-    inject: [
-      SessionLeases,
-      LaneOwnership,
-      ProviderRegistry,
-      ConfigDirectory,
-      GatewayFactory,
-      GatewayCalls,
-      ConfigLifeCycle,
-      ChangeFeed,
-      LOGGER,
-      APP_CONFIG,
-    ],
+    inject: [Database, ProviderRegistry, ConfigDirectory, ConfigService, CLOCK],
     useFactory: (
-      leases: SessionLeases,
-      ownership: LaneOwnership,
+      database: Database,
       registry: ProviderRegistry,
       directory: ConfigDirectory,
-      gateways: GatewayFactory,
-      calls: GatewayCalls,
-      lifeCycle: ConfigLifeCycle,
-      feed: ChangeFeed,
-      logger: Logger,
-      { embedded }: AppConfig,
-    ) =>
-      new SessionKeeper({
-        leases,
-        ownership,
-        registry,
-        directory,
-        gateways,
-        calls,
-        lifeCycle,
-        feed,
-        logger,
-        embedded,
-      }),
+      configs: ConfigService,
+      clock: Clock,
+    ) => new GatewayRoutesService(database, registry, directory, configs, clock),
   },
 ];
 
 const HEALTH: Provider[] = [
   {
     provide: GatewayHealth,
-    inject: [GatewayFactory, GatewayCalls, CLOCK, SessionStates],
-    useFactory: (gateways: GatewayFactory, calls: GatewayCalls, clock: Clock, sessions: SessionStates) =>
-      new GatewayHealth(gateways, calls, clock, sessions),
+    inject: [GatewayFactory, GatewayCalls, CLOCK],
+    useFactory: (gateways: GatewayFactory, calls: GatewayCalls, clock: Clock) =>
+      new GatewayHealth(gateways, calls, clock),
   },
   {
     provide: GatewayStates,
@@ -278,17 +235,32 @@ const HEALTH: Provider[] = [
   },
   {
     provide: ConfigProber,
-    inject: [Database, ConfigDirectory, GatewayHealth, ConfigLifeCycle, ChangeFeed, CLOCK, LOGGER, APP_CONFIG],
+    inject: [
+      Database,
+      ConfigDirectory,
+      GatewayHealth,
+      ConfigLifeCycle,
+      ConfigSubscriber,
+      ChangeFeed,
+      CLOCK,
+      LOGGER,
+      APP_CONFIG,
+    ],
     useFactory: (
       database: Database,
       directory: ConfigDirectory,
       health: GatewayHealth,
       lifeCycle: ConfigLifeCycle,
+      subscriber: ConfigSubscriber,
       feed: ChangeFeed,
       clock: Clock,
       logger: Logger,
       config: AppConfig,
-    ) => new ConfigProber({ database, directory, health, lifeCycle, feed, clock, logger }, config.configProbeSeconds),
+    ) =>
+      new ConfigProber(
+        { database, directory, health, lifeCycle, subscriber, feed, clock, logger },
+        config.configProbeSeconds,
+      ),
   },
 ];
 
@@ -300,7 +272,7 @@ const HEALTH: Provider[] = [
 @Module({
   imports: [HttpClientModule, TypeOrmModule.forFeature([ProviderConfigEntity, SecretEntity, GatewayRoutesEntity])],
   controllers: [GatewaysController],
-  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...SESSIONS, ...HEALTH],
+  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...HEALTH],
   exports: [
     ProviderRegistry,
     SimulatorAddress,
@@ -316,9 +288,7 @@ const HEALTH: Provider[] = [
     Router,
     GatewayStates,
     ConfigProber,
-    ReportOutlet,
-    LaneOwnership,
-    SessionKeeper,
+    ConfigSubscriber,
   ],
 })
 export class GatewayModule implements OnApplicationShutdown {

@@ -8,6 +8,7 @@ import { ConfigDirectory } from '../../src/gateway/configs/config-directory';
 import { ConfigLifeCycle } from '../../src/gateway/configs/config-life-cycle';
 import { ConfigSecrets } from '../../src/gateway/configs/config-secrets';
 import { ConfigService } from '../../src/gateway/configs/config.service';
+import { ConfigSubscriber } from '../../src/gateway/configs/config-subscriber';
 import { ProviderConfigEntity } from '../../src/gateway/configs/provider-config.entity';
 import { SecretEntity } from '../../src/gateway/configs/secret.entity';
 import { SecretResolver } from '../../src/gateway/configs/secret-resolver';
@@ -81,6 +82,19 @@ export async function createGatewayStack(options: {
     new SimulatorAddress(false),
   );
   const calls = new GatewayCalls(registry, secrets, new PublicUrl('https://unimsg.example'));
+  const logger = silentLogger;
+  const subscriber = new ConfigSubscriber({ database, registry, directory, gateways, calls, lifeCycle, logger });
+  const configs = new ConfigService({
+    database,
+    registry,
+    directory,
+    credentials,
+    secrets,
+    lifeCycle,
+    subscriber,
+    box,
+    clock,
+  });
   return {
     database,
     url,
@@ -99,10 +113,11 @@ export async function createGatewayStack(options: {
     calls,
     rates: new LocalRates(clock),
     health: new GatewayHealth(gateways, calls, clock),
-    configs: new ConfigService({ database, registry, directory, credentials, secrets, lifeCycle, box, clock }),
-    routes: new GatewayRoutesService(database, registry, directory, clock),
+    subscriber,
+    configs,
+    routes: new GatewayRoutesService(database, registry, directory, configs, clock),
     router: new Router(directory, circuits),
-    logger: silentLogger,
+    logger,
     async close() {
       await feed.onApplicationShutdown();
       await testDatabase.drop();

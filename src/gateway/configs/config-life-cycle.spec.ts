@@ -13,8 +13,8 @@ describe('ConfigLifeCycle', () => {
 
   beforeAll(async () => {
     stack = await createGatewayStack({ definitions: [acme] });
-    const { database, directory, health, lifeCycle, feed, clock, logger } = stack;
-    prober = new ConfigProber({ database, directory, health, lifeCycle, feed, clock, logger }, 30);
+    const { database, directory, health, lifeCycle, subscriber, feed, clock, logger } = stack;
+    prober = new ConfigProber({ database, directory, health, lifeCycle, subscriber, feed, clock, logger }, 30);
   });
   afterAll(() => stack.close());
   beforeEach(() => {

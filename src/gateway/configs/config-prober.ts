@@ -5,6 +5,7 @@ import type { ChangeFeed } from '../../platform/database/change-feed';
 import type { Database } from '../../platform/database/database';
 import { GATEWAYS_CHANGED, type ConfigDirectory } from './config-directory';
 import type { ConfigLifeCycle } from './config-life-cycle';
+import type { ConfigSubscriber } from './config-subscriber';
 import type { GatewayHealth } from '../health/gateway-health';
 
 const MOST_AT_ONCE = 10;
@@ -21,6 +22,7 @@ export interface ConfigProberDeps {
   directory: ConfigDirectory;
   health: GatewayHealth;
   lifeCycle: ConfigLifeCycle;
+  subscriber: Pick<ConfigSubscriber, 'subscribe'>;
   feed: ChangeFeed;
   clock: Clock;
   logger: Logger;
@@ -76,7 +78,9 @@ export class ConfigProber {
     const config = await this.deps.directory.config(due.client_id, due.id);
     if (config?.status !== 'error') return false;
     const check = await this.deps.health.check(config);
-    if (check.healthy) return this.deps.lifeCycle.markRecovered(config.id, config.version);
+    // An account that works is of no use while its provider does not know where to report.
+    if (check.healthy && !(await this.deps.subscriber.subscribe(config)))
+      return this.deps.lifeCycle.markRecovered(config.id, config.version);
     this.deps.logger.debug({ config_id: config.id, error_class: check.errorClass }, 'config is still in error');
     // Asked once for its change; from now on with the others.
     await this.deps.database.execute(

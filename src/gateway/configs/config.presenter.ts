@@ -8,6 +8,7 @@ import type { GatewayHealth } from '../health/gateway-health';
 import type { ProviderRegistry } from '../provider-registry';
 import { ConfigUsageView, ConfigView, type ConfigTestView } from './config.view';
 import type { ConfigLifeCycle } from './config-life-cycle';
+import type { ConfigSubscriber } from './config-subscriber';
 import type { ConfigUsageReader } from './config-usage';
 import type { ProviderConfig } from './provider-config';
 
@@ -19,6 +20,7 @@ export interface ConfigPresenterDeps {
   usage: ConfigUsageReader;
   health: GatewayHealth;
   lifeCycle: ConfigLifeCycle;
+  subscriber: Pick<ConfigSubscriber, 'subscribe'>;
   publicUrl: PublicUrl;
   clock: Clock;
 }
@@ -44,16 +46,17 @@ export class ConfigPresenter {
     if (config.status === 'decommissioned')
       throw new Problem('conflict', 'A config that is decommissioned cannot be tested.');
     const check = await this.deps.health.check(config);
+    const fault = check.healthy && config.status === 'error' ? await this.deps.subscriber.subscribe(config) : undefined;
+    const healthy = check.healthy && fault === undefined;
     const recovered =
-      check.healthy &&
-      config.status === 'error' &&
-      (await this.deps.lifeCycle.markRecovered(config.id, config.version));
+      healthy && config.status === 'error' && (await this.deps.lifeCycle.markRecovered(config.id, config.version));
     return {
-      healthy: check.healthy,
+      healthy,
       latency_ms: check.latencyMs,
       checked_at: new Date(check.checkedAt).toISOString(),
       ...(check.error !== undefined && { error: check.error }),
       ...(check.errorClass !== undefined && { error_class: check.errorClass }),
+      ...(fault && { error: fault.message, error_class: 'config' as const }),
       status: recovered ? 'active' : config.status,
     };
   }

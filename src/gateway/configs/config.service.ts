@@ -10,6 +10,7 @@ import type { ConfigCredentials } from './config-credentials';
 import { toProviderConfig, type ConfigDirectory } from './config-directory';
 import { readConfigChanges, readNewConfig } from './config-input';
 import { leaveError, type ConfigLifeCycle } from './config-life-cycle';
+import type { ConfigSubscriber } from './config-subscriber';
 import { callbackTokenContext, secretStoreAway, UnresolvedCredential, type ConfigSecrets } from './config-secrets';
 import { LIFE_CYCLE, type ConfigAction, type ConfigStatus, type ProviderConfig } from './provider-config';
 import { insertConfig, lockConfig, ProviderConfigEntity, updateConfig } from './provider-config.entity';
@@ -35,6 +36,7 @@ export interface ConfigServiceDeps {
   credentials: ConfigCredentials;
   secrets: ConfigSecrets;
   lifeCycle: ConfigLifeCycle;
+  subscriber: Pick<ConfigSubscriber, 'established'>;
   box: SecretBox;
   clock: Clock;
 }
@@ -96,7 +98,7 @@ export class ConfigService {
       await this.deps.credentials.write(tx, clientId, prepared);
       return row;
     });
-    return made!;
+    return this.deps.subscriber.established(made!);
   }
 
   /** Oldest first; answers up to `limit + 1`, so that the caller sees whether more follow. */
@@ -128,7 +130,7 @@ export class ConfigService {
     id: string,
     body: Record<string, unknown>,
   ): Promise<ProviderConfig> {
-    return this.change(clientId, definition, id, async (row) => {
+    const config = await this.change(clientId, definition, id, async (row) => {
       if (row.status === 'decommissioned') throw wrongStep(row, 'changed');
       const changes = readConfigChanges(definition, body, row.settings);
       const now = new Date(this.deps.clock.now());
@@ -151,6 +153,7 @@ export class ConfigService {
         await this.deps.credentials.write(tx, clientId, prepared);
       };
     });
+    return body.credentials === undefined ? config : this.deps.subscriber.established(config);
   }
 
   /** Takes a step of the life cycle. @throws Problem 404, or 409 for a step that its state does not allow */
@@ -160,7 +163,7 @@ export class ConfigService {
     id: string,
     action: ConfigAction,
   ): Promise<ProviderConfig> {
-    return this.change(clientId, definition, id, async (row) => {
+    const config = await this.change(clientId, definition, id, async (row) => {
       const { from, to } = LIFE_CYCLE[action];
       if (!from.includes(row.status)) throw wrongStep(row, PAST[action]);
       if (to === 'active') row.accountFingerprint = await this.requireResolved(row);
@@ -173,6 +176,7 @@ export class ConfigService {
         if (leftError) await this.deps.lifeCycle.tellLeftError(tx, row);
       };
     });
+    return this.deps.subscriber.established(config);
   }
 
   /** As `decommission`, and the same again for one that is decommissioned already. */

@@ -1,18 +1,32 @@
 import type { Channel } from '../../kernel/channel';
 import type { Clock } from '../../kernel/clock';
-import type { FieldError } from '../../kernel/problem';
+import { Problem, type FieldError } from '../../kernel/problem';
 import type { Database } from '../../platform/database/database';
 import { joinPath } from '../../platform/http/json-body';
 import { invalidFields } from '../../platform/http/validation';
 import type { ConfigDirectory } from '../configs/config-directory';
+import type { ConfigService } from '../configs/config.service';
+import type { ProviderConfig } from '../configs/provider-config';
+import type { ProviderDefinition } from '../contracts/provider-definition';
 import { ProviderConfigEntity } from '../configs/provider-config.entity';
 import { fieldError, schemaErrors } from '../configs/schema-errors';
 import type { ProviderRegistry } from '../provider-registry';
-import type { ChannelRoutes, RoutesByChannel } from './routes';
+import { SEALED, SHORTHAND_CREDENTIALS, type ChannelRoutes, type RoutesByChannel } from './routes';
 import { routesDocumentSchema } from './routes.schema';
 
 /** A config in error comes back by itself, so a document that names it stays right. */
 const USABLE = new Set(['active', 'error']);
+
+/** Faults of a target that setting its credential mends. */
+const NOT_YET = new Set(['no_active_config', 'config_not_active']);
+
+/** A credential that the document gives for the account of a channel's `primary`. */
+interface Shorthand {
+  channel: Channel;
+  primary: string;
+  credential: string;
+  value: string;
+}
 
 /** Keeps each tenant's routing document: how its messages find their gateway. */
 export class GatewayRoutesService {
@@ -20,6 +34,7 @@ export class GatewayRoutesService {
     private readonly database: Database,
     private readonly registry: ProviderRegistry,
     private readonly directory: ConfigDirectory,
+    private readonly configs: ConfigService,
     private readonly clock: Clock,
   ) {}
 
@@ -39,7 +54,17 @@ export class GatewayRoutesService {
     if (!parsed.success) throw invalidFields(schemaErrors(parsed.error));
     if (parsed.data.client_id !== undefined && parsed.data.client_id !== clientId)
       throw invalidFields([fieldError('client_id', 'invalid_value', 'must be your own client id')]);
-    const document = parsed.data.gateways as RoutesByChannel;
+    const { document, shorthands } = sealedDocument(parsed.data.gateways as RoutesByChannel);
+    if (shorthands.length > 0) {
+      // All the rest must be right before a config is made or changed.
+      const errors = this.check(
+        document,
+        await this.configsOf(clientId),
+        new Set(shorthands.map(({ channel }) => channel)),
+      );
+      if (errors.length > 0) throw invalidFields(errors);
+      for (const shorthand of shorthands) await this.setCredential(clientId, shorthand);
+    }
     await this.database.tenant(clientId, async (tx) => {
       const configs = await tx.manager.find(ProviderConfigEntity, { where: { clientId }, order: { id: 'ASC' } });
       const errors = this.check(document, configs);
@@ -56,7 +81,47 @@ export class GatewayRoutesService {
     return document;
   }
 
-  private check(document: RoutesByChannel, configs: readonly ProviderConfigEntity[]): FieldError[] {
+  private async configsOf(clientId: string): Promise<ProviderConfigEntity[]> {
+    return this.database.tenant(clientId, (tx) =>
+      tx.manager.find(ProviderConfigEntity, { where: { clientId }, order: { id: 'ASC' } }),
+    );
+  }
+
+  /** Gives the account of `primary` a credential and puts it into service; makes the config when there is none. @throws Problem */
+  private async setCredential(clientId: string, { channel, primary, credential, value }: Shorthand): Promise<void> {
+    const field = `gateways.${channel}.${credential}`;
+    const isConfig = primary.startsWith('cfg_');
+    const usable = (await this.configsOf(clientId)).filter(({ status }) => status !== 'decommissioned');
+    const named = isConfig ? usable.find(({ id }) => id === primary) : undefined;
+    const definition = this.registry.find(named?.provider ?? primary, channel);
+    if (!definition || !Object.hasOwn(definition.credentials, credential) || (isConfig && !named))
+      throw invalidFields([fieldError(field, 'invalid_value', 'does not go with this primary')]);
+    const own = usable.filter(({ provider }) => provider === definition.key);
+    const config = named ?? own.find(({ status }) => USABLE.has(status)) ?? own[0];
+    try {
+      await this.applyCredential(clientId, definition, config, { [credential]: value });
+    } catch (error) {
+      throw error instanceof Problem ? atField(error, `credentials.${credential}`, field) : error;
+    }
+  }
+
+  private async applyCredential(
+    clientId: string,
+    definition: ProviderDefinition,
+    config: ProviderConfigEntity | undefined,
+    credentials: Record<string, string>,
+  ): Promise<ProviderConfig> {
+    if (!config) return this.configs.create(clientId, definition, { credentials, status: 'active' });
+    const changed = await this.configs.update(clientId, definition, config.id, { credentials });
+    return config.status === 'active' ? changed : this.configs.act(clientId, definition, config.id, 'activate');
+  }
+
+  /** @param exempt channels whose primary gets its config only afterwards */
+  private check(
+    document: RoutesByChannel,
+    configs: readonly ProviderConfigEntity[],
+    exempt: ReadonlySet<Channel> = new Set(),
+  ): FieldError[] {
     const errors: FieldError[] = [];
     for (const [channel, routes] of Object.entries(document) as Array<[Channel, ChannelRoutes | undefined]>) {
       if (routes === undefined) continue;
@@ -64,7 +129,9 @@ export class GatewayRoutesService {
       const seen = new Set<string>();
       const see = (field: string, target: string): void => {
         const fault = this.fault(channel, target, configs);
-        if (fault) errors.push(fieldError(field, fault.code, fault.message));
+        const willCome =
+          exempt.has(channel) && target === routes.primary && fault !== undefined && NOT_YET.has(fault.code);
+        if (fault && !willCome) errors.push(fieldError(field, fault.code, fault.message));
       };
       see(`${path}.primary`, routes.primary);
       routes.fallback?.forEach((target, i) => {
@@ -100,4 +167,26 @@ export class GatewayRoutesService {
       return { code: 'no_active_config', message: `has no active config of ${definition.title}` };
     return undefined;
   }
+}
+
+/** The document as it is stored, without the credentials that it gave. */
+function sealedDocument(given: RoutesByChannel): { document: RoutesByChannel; shorthands: Shorthand[] } {
+  const document = { ...given };
+  const shorthands: Shorthand[] = [];
+  for (const [channel, credential] of Object.entries(SHORTHAND_CREDENTIALS) as Array<[Channel, 'bot_token']>) {
+    const routes = given[channel];
+    const value = routes?.[credential];
+    if (routes === undefined || value === undefined) continue;
+    document[channel] = { ...routes, [credential]: SEALED };
+    if (value !== SEALED) shorthands.push({ channel, primary: routes.primary, credential, value });
+  }
+  return { document, shorthands };
+}
+
+/** The same refusal, about the field of this document. */
+function atField(problem: Problem, from: string, to: string): Problem {
+  const errors = (problem.options.errors ?? []).map((error) =>
+    error.field === from ? { ...error, field: to, message: error.message.replace(from, to) } : error,
+  );
+  return new Problem(problem.code, problem.detail.replace(from, to), { ...problem.options, errors });
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CHANNELS } from '../../kernel/channel';
-import { DEFAULT_ON_AMBIGUOUS, DEFAULT_RECONCILE_SECONDS } from './routes';
+import { DEFAULT_ON_AMBIGUOUS, DEFAULT_RECONCILE_SECONDS, SEALED } from './routes';
 
 const target = z
   .string()
@@ -46,6 +46,20 @@ export const channelRoutesSchema = z
   })
   .meta({ description: 'How messages of the channel find their gateway.' });
 
+const telegramRoutesSchema = channelRoutesSchema
+  .extend({
+    bot_token: z
+      .string()
+      .min(1)
+      .max(512)
+      .optional()
+      .meta({
+        description: `Makes your Telegram config, or changes its token: sealed at once, and read back as \`${SEALED}\`, which given again changes nothing.`,
+        example: '123456789:AAExample-Token_0123456789abcdefghi',
+      }),
+  })
+  .meta(channelRoutesSchema.meta()!);
+
 /** The body of `PUT /v1/gateways`. */
 export const routesDocumentSchema = z.strictObject({
   client_id: z.string().optional().meta({
@@ -54,10 +68,12 @@ export const routesDocumentSchema = z.strictObject({
   }),
   gateways: z
     .strictObject(
-      Object.fromEntries(CHANNELS.map((channel) => [channel, channelRoutesSchema.optional()])) as Record<
-        (typeof CHANNELS)[number],
-        z.ZodOptional<typeof channelRoutesSchema>
-      >,
+      Object.fromEntries(
+        CHANNELS.map((channel) => [
+          channel,
+          (channel === 'telegram' ? telegramRoutesSchema : channelRoutesSchema).optional(),
+        ]),
+      ) as Record<(typeof CHANNELS)[number], z.ZodOptional<typeof channelRoutesSchema | typeof telegramRoutesSchema>>,
     )
     .meta({
       description: 'The whole document: a channel that is not in it has no gateway.',

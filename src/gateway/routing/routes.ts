@@ -11,7 +11,14 @@ export interface ChannelRoutes {
   routing?: Record<string, string>;
   on_ambiguous?: OnAmbiguous;
   reconcile_seconds?: number;
+  /** For `telegram`: see {@link SHORTHAND_CREDENTIALS}. Always {@link SEALED} once it is stored. */
+  bot_token?: string;
 }
+
+/** By channel, the credential that the document may hold: given there, it makes or changes the tenant's config of `primary`. */
+export const SHORTHAND_CREDENTIALS: Partial<Record<Channel, 'bot_token'>> = { telegram: 'bot_token' };
+/** What stands in the document for a credential that was given; given again, it means "as it is". */
+export const SEALED = 'encrypted';
 
 export type RoutesByChannel = Partial<Record<Channel, ChannelRoutes>>;
 
