@@ -56,6 +56,8 @@ export interface SampleCallback {
   account?: Partial<SampleAccount>;
   /** Changes that must be refused, besides those that the suite makes itself. */
   forged?: Record<string, (request: CallbackRequest) => CallbackRequest>;
+  /** The provider signs something beside the body; then a signature proves only the body that it first came with. */
+  signsNoBody?: boolean;
   /** Whether what proves it carries a time, so that an old one is refused. */
   timed?: boolean;
   /** The header that proves it; without it the callback is refused. */
@@ -472,6 +474,7 @@ export function commonContract(samples: CommonSamples): void {
         }
         return;
       }
+      if (sample.signsNoBody) verify(sample, request);
       for (let at = 0; at < request.rawBody.length; at++) {
         const rawBody = Buffer.from(request.rawBody);
         // A letter that is no hexadecimal digit, so that the change is never one that means the same.
