@@ -4,6 +4,7 @@ import { LOGGER, type Logger } from './kernel/logger';
 import { ConfigProber } from './gateway/configs/config-prober';
 import { ConfigSubscriber } from './gateway/configs/config-subscriber';
 import { GatewayStates } from './gateway/limits/gateway-states';
+import { SessionKeeper } from './gateway/sessions/session-keeper';
 import { ClaimRecovery } from './messaging/dispatch/claim-recovery';
 import { Dispatcher } from './messaging/dispatch/dispatcher';
 import { Maintenance } from './messaging/maintenance';
@@ -28,6 +29,7 @@ export class BackgroundWork {
     states: GatewayStates,
     unmatched: UnmatchedCallbacks,
     deliveries: WebhookDeliveryService,
+    sessions: SessionKeeper,
     dispatcher: Dispatcher,
     recovery: ClaimRecovery,
   ) {
@@ -38,6 +40,8 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
+      // Before the dispatcher, which goes by what is held; and given up after it.
+      { roles: ['worker'], name: 'gateway sessions', work: sessions },
       { roles: ['worker'], name: 'dispatcher', work: dispatcher },
       { roles: ['worker'], name: 'claim recovery', work: recovery },
     ];

@@ -44,6 +44,11 @@ import { Router } from './router';
 import { GatewayRoutesEntity } from './routing/gateway-routes.entity';
 import { GatewaysController } from './routing/gateways.controller';
 import { GatewayRoutesService } from './routing/gateway-routes.service';
+import { LaneOwnership } from './sessions/lane-ownership';
+import { ReportOutlet } from './sessions/report-outlet';
+import { SessionKeeper } from './sessions/session-keeper';
+import { SessionLeases } from './sessions/session-leases';
+import { SessionStates } from './sessions/session-states';
 import { SimulatorAddress } from './simulator-address';
 
 /** DI token of the connection that shared rate limits use; undefined without `REDIS_URL`. */
@@ -51,6 +56,7 @@ export const RATES_REDIS = Symbol('RatesRedis');
 
 const REGISTRY: Provider[] = [
   ProviderRegistry,
+  ReportOutlet,
   {
     provide: SimulatorAddress,
     inject: [APP_CONFIG],
@@ -58,7 +64,7 @@ const REGISTRY: Provider[] = [
   },
   {
     provide: GatewayFactory,
-    inject: [ProviderRegistry, HTTP_CLIENT, SsrfGuard, APP_CONFIG, SimulatorAddress, CLOCK],
+    inject: [ProviderRegistry, HTTP_CLIENT, SsrfGuard, APP_CONFIG, SimulatorAddress, CLOCK, ReportOutlet],
     useFactory: (
       registry: ProviderRegistry,
       http: HttpClient,
@@ -66,7 +72,8 @@ const REGISTRY: Provider[] = [
       config: AppConfig,
       simulator: SimulatorAddress,
       clock: Clock,
-    ) => new GatewayFactory(registry, { http, guard, clock }, config.baseUrls, simulator),
+      reports: ReportOutlet,
+    ) => new GatewayFactory(registry, { http, guard, clock, reports }, config.baseUrls, simulator),
   },
 ];
 
@@ -220,12 +227,70 @@ const CALLS: Provider[] = [
   },
 ];
 
+const SESSIONS: Provider[] = [
+  {
+    provide: SessionLeases,
+    inject: [Database],
+    useFactory: (database: Database) => new SessionLeases(database),
+  },
+  {
+    provide: LaneOwnership,
+    inject: [ProviderRegistry],
+    useFactory: (registry: ProviderRegistry) => new LaneOwnership(registry),
+  },
+  {
+    provide: SessionStates,
+    inject: [ProviderRegistry, LaneOwnership, SessionLeases],
+    useFactory: (registry: ProviderRegistry, ownership: LaneOwnership, leases: SessionLeases) =>
+      new SessionStates(registry, ownership, leases),
+  },
+  {
+    provide: SessionKeeper,
+    inject: [
+      SessionLeases,
+      LaneOwnership,
+      ProviderRegistry,
+      ConfigDirectory,
+      GatewayFactory,
+      GatewayCalls,
+      ConfigLifeCycle,
+      ChangeFeed,
+      LOGGER,
+      APP_CONFIG,
+    ],
+    useFactory: (
+      leases: SessionLeases,
+      ownership: LaneOwnership,
+      registry: ProviderRegistry,
+      directory: ConfigDirectory,
+      gateways: GatewayFactory,
+      calls: GatewayCalls,
+      lifeCycle: ConfigLifeCycle,
+      feed: ChangeFeed,
+      logger: Logger,
+      { embedded }: AppConfig,
+    ) =>
+      new SessionKeeper({
+        leases,
+        ownership,
+        registry,
+        directory,
+        gateways,
+        calls,
+        lifeCycle,
+        feed,
+        logger,
+        embedded,
+      }),
+  },
+];
+
 const HEALTH: Provider[] = [
   {
     provide: GatewayHealth,
-    inject: [GatewayFactory, GatewayCalls, CLOCK],
-    useFactory: (gateways: GatewayFactory, calls: GatewayCalls, clock: Clock) =>
-      new GatewayHealth(gateways, calls, clock),
+    inject: [GatewayFactory, GatewayCalls, CLOCK, SessionStates],
+    useFactory: (gateways: GatewayFactory, calls: GatewayCalls, clock: Clock, sessions: SessionStates) =>
+      new GatewayHealth(gateways, calls, clock, sessions),
   },
   {
     provide: GatewayStates,
@@ -272,7 +337,7 @@ const HEALTH: Provider[] = [
 @Module({
   imports: [HttpClientModule, TypeOrmModule.forFeature([ProviderConfigEntity, SecretEntity, GatewayRoutesEntity])],
   controllers: [GatewaysController],
-  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...HEALTH],
+  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...SESSIONS, ...HEALTH],
   exports: [
     ProviderRegistry,
     SimulatorAddress,
@@ -289,6 +354,9 @@ const HEALTH: Provider[] = [
     GatewayStates,
     ConfigProber,
     ConfigSubscriber,
+    ReportOutlet,
+    LaneOwnership,
+    SessionKeeper,
   ],
 })
 export class GatewayModule implements OnApplicationShutdown {
