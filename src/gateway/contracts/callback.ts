@@ -90,6 +90,22 @@ export interface CallbackAnswer {
   body?: string;
 }
 
+/** What a payload says it is about. Not proved: good for nothing but finding configs whose secrets are then tried. */
+export interface CallbackClaim {
+  /** Value of the credential that identifies an account. */
+  account?: string;
+  externalIds?: string[];
+  /** A plain credential that tells it, where the payload does not name the account. */
+  credential?: { name: string; value: string };
+}
+
+/** One account's part of a request that is about several. */
+export interface CallbackShare {
+  claim: CallbackClaim;
+  /** The request with nothing of the other accounts in it, to be parsed and kept. Only the whole request can be proved. */
+  request: CallbackRequest;
+}
+
 /** How one kind of callback of one provider is located, proved, read and answered. Its functions use no `this`. */
 export interface CallbackDefinition {
   /**
@@ -108,7 +124,12 @@ export interface CallbackDefinition {
    * For a URL without config id: the unproved account id and external ids in the payload, used for nothing but finding configs whose
    * secrets are then tried. Must not throw.
    */
-  locate: (request: CallbackRequest) => { account?: string; externalIds?: string[] };
+  locate: (request: CallbackRequest) => CallbackClaim;
+  /**
+   * For a provider that puts several accounts into one request, which may be different tenants' here: the part of each, or none for a request
+   * that it cannot read. Each part goes to a config whose secret proves the whole. Must not throw.
+   */
+  split?: (request: CallbackRequest) => CallbackShare[];
   /**
    * Proves that the request comes from this account: on the raw bytes, before parsing, in constant time, failing closed.
    * @param now milliseconds since the epoch, for stale time stamps

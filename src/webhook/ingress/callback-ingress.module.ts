@@ -6,6 +6,7 @@ import { MessagingModule } from '../../messaging/messaging.module';
 import { CallbackConfigs } from './callback-configs';
 import { CallbackEffects } from './callback-effects';
 import { CallbackMetrics } from './callback-metrics';
+import { CallbackProof } from './callback-proof';
 import { CallbackStore } from './callback-store';
 import { CallbackController } from './callback.controller';
 import { ProviderEventReader } from './provider-event-reader';
@@ -43,6 +44,7 @@ export class UnmatchedCallbacks {
     CallbackConfigs,
     CallbackEffects,
     CallbackMetrics,
+    CallbackProof,
     CallbackStore,
     ProviderEventReader,
     SessionReports,

@@ -6,14 +6,12 @@ import { PublicUrl } from '../../config/public-url';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { Problem } from '../../kernel/problem';
-import type { CallbackDefinition, CallbackRequest } from '../../gateway/contracts/callback';
+import type { CallbackAnswer, CallbackDefinition, CallbackRequest } from '../../gateway/contracts/callback';
 import { CALLBACK_KINDS, type CallbackKind } from '../../gateway/contracts/gateway';
-import type { CallbackConfig } from '../../gateway/configs/config-directory';
-import { InvalidSignature } from '../../gateway/contracts/gateway-error';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
 import { ProviderRegistry } from '../../gateway/provider-registry';
 import { Public } from '../../tenancy/auth.decorators';
-import { CallbackConfigs } from './callback-configs';
+import { CallbackProof, type ProvedCallback } from './callback-proof';
 import { readCallback } from './callback-events';
 import { CallbackStore, type ReceivedEvent } from './callback-store';
 import { CallbackMetrics } from './callback-metrics';
@@ -37,7 +35,7 @@ interface CallbackPath {
 export class CallbackController {
   constructor(
     private readonly registry: ProviderRegistry,
-    private readonly configs: CallbackConfigs,
+    private readonly proof: CallbackProof,
     private readonly store: CallbackStore,
     private readonly publicUrl: PublicUrl,
     private readonly metrics: CallbackMetrics,
@@ -85,17 +83,19 @@ export class CallbackController {
       ? definition?.callbacks[kind as CallbackKind]
       : undefined;
     if (!definition || !callback) throw Problem.notFound('callback');
+    const route = { definition, callback, configId };
     const raw = this.callbackRequest(request);
-    const config = await this.prove(definition, callback, raw, configId);
+    const answer = raw.method === 'GET' ? await this.proof.answer(route, raw) : undefined;
+    if (answer) return end(response, answer);
+    const proved = await this.proof.prove(route, raw);
     const receivedAt = this.clock.now();
     await Promise.all(
-      this.read(definition, kind, callback, raw, config, receivedAt).map((event) => this.store.store(event)),
+      proved
+        .flatMap((part) => this.read(definition, kind, callback, part, receivedAt))
+        .map((one) => this.store.store(one)),
     );
     this.metrics.received(definition.key, kind, this.clock.now() - receivedAt);
-    const { status, contentType, body } = callback.answer;
-    response.status(status);
-    if (contentType) response.setHeader('Content-Type', contentType);
-    response.end(body ?? '');
+    end(response, callback.answer);
   }
 
   private callbackRequest(request: Request & { rawBody?: Buffer }): CallbackRequest {
@@ -110,38 +110,11 @@ export class CallbackController {
     };
   }
 
-  /** The config whose secret proves the request. @throws Problem invalid_signature */
-  private async prove(
-    definition: ProviderDefinition,
-    callback: CallbackDefinition,
-    request: CallbackRequest,
-    configId: string | undefined,
-  ): Promise<CallbackConfig> {
-    const candidates =
-      configId === undefined
-        ? await this.configs.locate(definition, callback.locate(request))
-        : await this.configs.byId(definition, configId);
-    let reason = 'no config fits';
-    for (const candidate of candidates) {
-      try {
-        callback.verify(request, candidate.secrets, this.clock.now());
-        return candidate;
-      } catch (error) {
-        if (!(error instanceof InvalidSignature)) throw error;
-        reason = error.reason;
-      }
-    }
-    this.metrics.refused(definition.key);
-    this.logger.warn({ provider: definition.key, configId, reason }, 'callback refused');
-    throw new Problem('invalid_signature', 'The signature of this callback is missing or wrong.');
-  }
-
   private read(
     definition: ProviderDefinition,
     kind: string,
     callback: CallbackDefinition,
-    request: CallbackRequest,
-    { config }: CallbackConfig,
+    { config: { config }, request }: ProvedCallback,
     receivedAt: number,
   ): ReceivedEvent[] {
     const base = {
@@ -165,6 +138,12 @@ export class CallbackController {
       return [{ ...base, event: null, eventId: `unparsable:${digest}` }];
     }
   }
+}
+
+function end(response: Response, { status, contentType, body }: CallbackAnswer): void {
+  response.status(status);
+  if (contentType) response.setHeader('Content-Type', contentType);
+  response.end(body ?? '');
 }
 
 function keptRequest(request: CallbackRequest): { method: string; query: string; headers: Record<string, string> } {

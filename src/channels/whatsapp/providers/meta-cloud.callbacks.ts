@@ -9,7 +9,7 @@ import type {
 import { rowOf, textOf } from '../../../gateway/contracts/provider-answer';
 import { canonicalJson } from '../../../kernel/canonical-json';
 import { inboundEvent } from './meta-cloud.inbound';
-import { changesOf, objectOf, objects, timeOf, type Json, type MetaChange } from './meta-cloud.payload';
+import { changesOf, objectOf, objects, sharesOf, timeOf, type Json, type MetaChange } from './meta-cloud.payload';
 import { answerMetaChallenge, verifyMeta } from './meta-cloud.signature';
 import { META_STATUSES, metaError } from './meta-cloud.vocabulary';
 
@@ -92,6 +92,7 @@ export const metaCallback: CallbackDefinition = {
     );
     return { ...(account !== undefined && { account }), ...(externalIds.length > 0 && { externalIds }) };
   },
+  split: sharesOf,
   verify: verifyMeta,
   parse,
   challenge: answerMetaChallenge,

@@ -1,4 +1,4 @@
-import type { CallbackRequest } from '../../../gateway/contracts/callback';
+import type { CallbackClaim, CallbackRequest, CallbackShare } from '../../../gateway/contracts/callback';
 import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -15,22 +15,60 @@ export interface MetaChange {
   time: unknown;
 }
 
+const parsed = new WeakMap<CallbackRequest, Json | null>();
+
+/** The entries of a webhook, read once a request; undefined when the body is none. Does not throw. */
+function entriesOf(request: CallbackRequest): Json[] | undefined {
+  let body = parsed.get(request);
+  if (body === undefined) {
+    body = jsonObject(request.rawBody) ?? null;
+    parsed.set(request, body);
+  }
+  return body?.object === 'whatsapp_business_account' && Array.isArray(body.entry) ? objects(body.entry) : undefined;
+}
+
 /** Every change in a webhook; undefined when the body is not one. Does not throw. */
 export function changesOf(request: CallbackRequest): MetaChange[] | undefined {
-  const body = jsonObject(request.rawBody);
-  if (body?.object !== 'whatsapp_business_account' || !Array.isArray(body.entry)) return undefined;
-  return objects(body.entry).flatMap((entry) =>
-    objects(entry.changes).map((change) => {
-      const value = objectOf(change.value) ?? {};
-      return {
-        businessAccount: textOf(entry.id),
-        phoneNumberId: textOf(objectOf(value.metadata)?.phone_number_id),
-        field: textOf(change.field) ?? '',
-        value,
-        time: entry.time,
-      };
-    }),
-  );
+  return entriesOf(request)?.flatMap((entry) => objects(entry.changes).map((change) => changeOf(entry, change)));
+}
+
+function changeOf(entry: Json, change: Json): MetaChange {
+  const value = objectOf(change.value) ?? {};
+  return {
+    businessAccount: textOf(entry.id),
+    phoneNumberId: textOf(objectOf(value.metadata)?.phone_number_id),
+    field: textOf(change.field) ?? '',
+    value,
+    time: entry.time,
+  };
+}
+
+/**
+ * The part of each number in a webhook: one app has one webhook for all business accounts that it serves. What is about a business account as a
+ * whole goes with the account's first number, or alone.
+ */
+export function sharesOf(request: CallbackRequest): CallbackShare[] {
+  const shares = new Map<string, { claim: CallbackClaim; entries: Json[] }>();
+  for (const entry of entriesOf(request) ?? []) {
+    const changes = objects(entry.changes);
+    const numbers = changes.map((change) => changeOf(entry, change).phoneNumberId);
+    const first = numbers.find((number) => number !== undefined);
+    for (const number of new Set(numbers.map((one) => one ?? first))) {
+      const business = textOf(entry.id) ?? '';
+      const claim =
+        number === undefined ? { credential: { name: 'business_account_id', value: business } } : { account: number };
+      const key = JSON.stringify(claim);
+      const share: { claim: CallbackClaim; entries: Json[] } = shares.get(key) ?? { claim, entries: [] };
+      share.entries.push({ ...entry, changes: changes.filter((_, index) => (numbers[index] ?? first) === number) });
+      shares.set(key, share);
+    }
+  }
+  // Nothing to take out, so the bytes stay as they came.
+  if (shares.size === 1) return [...shares.values()].map(({ claim }) => ({ claim, request }));
+  return [...shares.values()].map(({ claim, entries }) => {
+    const body = JSON.stringify({ object: 'whatsapp_business_account', entry: entries });
+    return { claim, request: { ...request, rawBody: Buffer.from(body) } };
+  });
 }
 
 /** The members of an array that are objects; none when it is no array. */
