@@ -19,6 +19,8 @@ export const ID_PREFIXES = {
   secret: 'sec',
   worker: 'wrk',
   request: 'req',
+  audit: 'aud',
+  suppression: 'sup',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -6,6 +6,7 @@ import { ClaimRecovery } from './dispatch/claim-recovery';
 import { ClaimStore } from './dispatch/claim-store';
 import { DispatchMetrics } from './dispatch/dispatch-metrics';
 import { Dispatcher } from './dispatch/dispatcher';
+import { FreshMessages } from './dispatch/fresh-messages';
 import { GatewaySender } from './dispatch/gateway-sender';
 import { LaneGate } from './dispatch/lane-gate';
 import { LaneWaits } from './dispatch/lane-waits';
@@ -25,6 +26,9 @@ import { MessageReader } from './record/message-reader';
 import { MessageSignal } from './record/message-signal';
 import { MessageWriter } from './record/message-writer';
 import { ProviderInquiry } from './record/provider-inquiry';
+import { SuppressionDirectory } from './suppression/suppression-directory';
+import { SuppressionsController } from './suppression/suppressions.controller';
+import { SuppressionsService } from './suppression/suppressions.service';
 
 /**
  * Decides what happens to a message from acceptance to its end: durable intake, dispatch with failover and retry, and the state machine.
@@ -33,7 +37,7 @@ import { ProviderInquiry } from './record/provider-inquiry';
 @Global()
 @Module({
   imports: [GatewayModule],
-  controllers: [MessagesController],
+  controllers: [MessagesController, SuppressionsController],
   providers: [
     ChannelRegistry,
     MessageSignal,
@@ -42,6 +46,8 @@ import { ProviderInquiry } from './record/provider-inquiry';
     MessageReader,
     MessageActions,
     ProviderInquiry,
+    SuppressionDirectory,
+    SuppressionsService,
     IntakeMetrics,
     MessageInserter,
     IntakeService,
@@ -49,6 +55,7 @@ import { ProviderInquiry } from './record/provider-inquiry';
     SendResponder,
     BatchService,
     NamedSendService,
+    FreshMessages,
     ClaimStore,
     LaneGate,
     LaneWaits,
@@ -66,6 +73,7 @@ import { ProviderInquiry } from './record/provider-inquiry';
     NamedSendService,
     MessageWriter,
     EngagementWriter,
+    SuppressionDirectory,
     MessageReader,
     MessageInserter,
     Dispatcher,

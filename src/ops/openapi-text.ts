@@ -6,6 +6,7 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Sending', 'Send a message, one path a channel.'],
   ['Sending by provider', 'Send by a provider of your own choice; list and read what it took.'],
   ['Messages', 'Read, list, cancel and refresh messages; send many at once.'],
+  ['Suppressions', 'Whom nothing more is sent to: who wrote STOP, unsubscribed, complained or cannot be reached.'],
   ['Gateways', 'Which of your provider accounts a message may take, and in which order.'],
   ['Webhooks', 'Events posted to your own URL, signed.'],
   ['Events', 'The same events, to pull.'],

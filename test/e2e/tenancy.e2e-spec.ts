@@ -36,6 +36,7 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path.startsWith('/communication/') || path.startsWith('/v1/gateways'))
     return [read ? 'configs:read' : 'configs:write'];
   if (path.endsWith('/refresh')) return ['messages:read'];
+  if (path.startsWith('/v1/suppressions')) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/messages') || path === '/v1/sms/send') return [read ? 'messages:read' : 'messages:send'];
   throw new Error(`no scope known for ${method} ${path}`);
 }
@@ -49,6 +50,7 @@ const UNKNOWN: PathIds = {
   delivery_id: 'whd_01kaqz9yq8e5v6m3c2n1b0a9s8',
   api_key: 'key_01kaqz9yq8e5v6m3c2n1b0a9s8',
   provider_event: 'pev_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  suppression: 'sup_01kaqz9yq8e5v6m3c2n1b0a9s8',
 };
 
 describe('authentication and tenancy', () => {

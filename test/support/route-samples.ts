@@ -14,6 +14,7 @@ export interface PathIds {
   delivery_id: string;
   api_key: string;
   provider_event: string;
+  suppression: string;
 }
 
 /** Makes one of every object that a path can name. */
@@ -40,6 +41,8 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       () => tenant.api.get(`/v1/webhooks/${webhook.body.data.id}/deliveries`),
       ({ body }) => body.data.length > 0 && body.data[0].status === 'succeeded',
     );
+    const suppression = await tenant.api.post('/v1/suppressions', { channel: 'sms', recipient: '+393339999999' });
+    assertStatus(suppression, 201);
     return {
       client_id: tenant.clientId,
       message_id: messageId,
@@ -49,6 +52,7 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       delivery_id: deliveries.body.data[0].id,
       api_key: key.body.data.id,
       provider_event: events.body.data[0].id,
+      suppression: suppression.body.data.id,
     };
   } finally {
     await receiver.close();
@@ -66,6 +70,7 @@ function idKind(path: string, parameter: string): keyof PathIds {
   if (path.startsWith('/v1/webhooks/')) return 'webhook';
   if (path.startsWith('/v1/api-keys/')) return 'api_key';
   if (path.startsWith('/v1/provider-events/')) return 'provider_event';
+  if (path.startsWith('/v1/suppressions/')) return 'suppression';
   throw new Error(`no sample for {id} of ${path}`);
 }
 
@@ -96,6 +101,8 @@ export function bodyFor({ method, path, definition }: Operation): Record<string,
       return { to: '+393331234567', message: 'x', sandbox: true };
     case 'POST /v1/messages/batch':
       return { messages: [{ channel: 'sms', to: '+393331234567', message: 'x', sandbox: true }] };
+    case 'POST /v1/suppressions':
+      return { channel: 'sms', recipient: '+393338888888', reason: 'manual', detail: 'asked by telephone' };
     case 'POST /v1/webhooks':
       return { url: 'http://127.0.0.1:9/hook', events: ['message.read'], enabled: false };
     case 'PATCH /v1/webhooks/{id}':

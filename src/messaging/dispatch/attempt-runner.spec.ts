@@ -20,6 +20,7 @@ describe('AttemptRunner', () => {
   let candidates: string[];
   let runner: AttemptRunner;
   let answer: () => Promise<unknown>;
+  let suppressed: ReturnType<GatewaySender['suppressed']>;
 
   beforeEach(() => {
     clock = new ManualClock(1_000_000);
@@ -27,6 +28,7 @@ describe('AttemptRunner', () => {
     circuits = new CircuitBreakers(clock, { consecutiveFailures: 1 }, () => 0);
     skipped = [];
     candidates = ['cfg_a'];
+    suppressed = undefined;
     const route = () => ({
       candidates: candidates.map((configId) => ({ gateway: 'x', configId }) as unknown as Candidate),
       skipped,
@@ -35,7 +37,7 @@ describe('AttemptRunner', () => {
     });
     runner = new AttemptRunner(
       { routeSync: route } as unknown as Router,
-      { validate: () => [], send: () => answer() } as unknown as GatewaySender,
+      { validate: () => [], send: () => answer(), suppressed: () => suppressed } as unknown as GatewaySender,
       {} as SentLookup,
       rates,
       circuits,
@@ -68,6 +70,18 @@ describe('AttemptRunner', () => {
     if (outcome.next.type !== 'requeue') throw new Error(`is ${outcome.next.type}`);
     return outcome.next.requeue;
   }
+
+  it('fails a message to somebody on the list, and calls nobody', async () => {
+    answer = () => Promise.reject(new Error('called'));
+    suppressed = Promise.resolve({ recipient: '+393331234567', reason: 'stop' });
+    expect(await runner.run(message(), signal)).toMatchObject({
+      next: { type: 'final', status: 'failed', errorCode: 'suppressed' },
+    });
+    expect((await runner.run(message(), signal)).attempt).toBeUndefined();
+    suppressed = Promise.resolve(undefined);
+    answer = () => Promise.resolve({ externalId: 'SM1' });
+    expect(await runner.run(message(), signal)).toMatchObject({ next: { type: 'sent', externalId: 'SM1' } });
+  });
 
   it('pauses once for calls that are throttled together, and longer when it goes on', async () => {
     answer = throttled();

@@ -7,6 +7,7 @@ import { GatewayError } from '../../gateway/contracts/gateway-error';
 import { GatewayRates } from '../../gateway/limits/gateway-rates';
 import { Router, type Candidate, type Route } from '../../gateway/router';
 import type { AttemptRecord, ClaimedMessage, DispatchOutcome, Requeue } from '../record/message.types';
+import type { Suppressed } from '../suppression/suppression-directory';
 import { GatewaySender } from './gateway-sender';
 import { SentLookup } from './sent-lookup';
 import { DEFAULT_PAUSE_MS, FAILOVER_POLICY, LONGEST_PAUSE_MS, LONGEST_WAIT_MS, retryDelayMs } from './failover.policy';
@@ -81,6 +82,9 @@ export class AttemptRunner {
   ): Promise<Omit<DispatchOutcome, 'message'>> {
     const now = this.clock.now();
     if (message.expiresAt <= now) return { next: lapsed(message) };
+    const looked = this.sender.suppressed(message);
+    const suppressed = looked && (await looked);
+    if (suppressed) return { next: suppressedEnd(suppressed) };
     const candidate = this.nextCandidate(message, route, now);
     if (!candidate) return { next: this.endOfRound(message, route, now) };
     if (candidate.configId !== message.lane)
@@ -362,6 +366,16 @@ function lapsed(message: ClaimedMessage): Next {
     status: 'failed',
     errorCode: 'all_gateways_failed',
     errorMessage: 'Every gateway failed until the message expired.',
+  };
+}
+
+/** A recipient who is on the tenant's list gets nothing, and neither do the others of the same message. */
+function suppressedEnd({ recipient, reason }: Suppressed): Next {
+  return {
+    type: 'final',
+    status: 'failed',
+    errorCode: 'suppressed',
+    errorMessage: clean(`${recipient} is on the suppression list (${reason}).`),
   };
 }
 

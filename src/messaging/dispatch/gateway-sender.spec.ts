@@ -5,6 +5,7 @@ import type { GatewayFactory } from '../../gateway/gateway-factory';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import type { Candidate } from '../../gateway/router';
 import type { ClaimedMessage } from '../record/message.types';
+import type { SuppressionDirectory } from '../suppression/suppression-directory';
 import type { DispatchMetrics } from './dispatch-metrics';
 import { GatewaySender } from './gateway-sender';
 
@@ -15,6 +16,7 @@ describe('GatewaySender', () => {
       { contextForSync: () => ({}) } as unknown as GatewayCalls,
       new CircuitBreakers(systemClock),
       { attempt() {} } as unknown as DispatchMetrics,
+      {} as SuppressionDirectory,
       systemClock,
     );
     const candidate = { gateway: 'x', configId: 'cfg_a', config: {} } as unknown as Candidate;

@@ -8,6 +8,7 @@ import { GatewayFactory } from '../../gateway/gateway-factory';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import type { Candidate } from '../../gateway/router';
 import type { ClaimedMessage } from '../record/message.types';
+import { SuppressionDirectory, type Addressed, type Suppressed } from '../suppression/suppression-directory';
 import { DispatchMetrics } from './dispatch-metrics';
 import { FAILOVER_POLICY } from './failover.policy';
 import { outboundMessage } from './outbound-message';
@@ -20,8 +21,15 @@ export class GatewaySender {
     private readonly calls: GatewayCalls,
     private readonly circuits: CircuitBreakers,
     private readonly metrics: DispatchMetrics,
+    private readonly suppressions: SuppressionDirectory,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
+
+  /** The first of the message's recipients whom nothing may be sent to. A promise only when somebody may be. */
+  suppressed(message: Addressed): undefined | Promise<Suppressed | undefined> {
+    if (this.suppressions.isClear(message)) return undefined;
+    return this.suppressions.find(message).then(([first]) => first);
+  }
 
   /** What the gateway cannot do with the message. */
   validate(message: ClaimedMessage, candidate: Candidate): ValidationIssue[] {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Channel } from '../../kernel/channel';
 import type { Principal } from '../../tenancy/principal';
 import { GatewayRates } from '../../gateway/limits/gateway-rates';
+import { SuppressionDirectory } from '../suppression/suppression-directory';
 import { IntakeService } from './intake.service';
 import type { DryRunView } from './dry-run.view';
 import type { SendOptionsDto } from './send-options.dto';
@@ -12,6 +13,7 @@ export class DryRunService {
   constructor(
     private readonly intake: IntakeService,
     private readonly rates: GatewayRates,
+    private readonly suppressions: SuppressionDirectory,
   ) {}
 
   /** @throws Problem as the send itself would */
@@ -19,6 +21,8 @@ export class DryRunService {
     const descriptor = this.intake.descriptor(channel);
     const assessment = await this.intake.assess(principal, descriptor, dto);
     const { prepared, route } = assessment;
+    const { recipient, content } = prepared;
+    const suppressed = await this.suppressions.look({ clientId: principal.clientId, channel, recipient, content });
     const paused = (configId: string) => {
       const until = this.rates.pausedUntil(configId);
       return until > 0 ? new Date(until).toISOString() : null;
@@ -55,7 +59,8 @@ export class DryRunService {
       expires_at: new Date(assessment.expiresAt).toISOString(),
       on_ambiguous: route.onAmbiguous,
       quota: { limited: false, remaining: null },
-      suppressed: false,
+      suppressed: suppressed.length > 0,
+      suppressions: suppressed,
       quiet_hours: { applies: false, until: null },
     };
   }

@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { CHANNELS } from '../../kernel/channel';
+import { SUPPRESSION_REASONS } from '../suppression/suppression';
 
 export class DryRunCandidateView {
   @ApiProperty({ description: 'Provider key.', example: 'twilio' })
@@ -61,6 +62,14 @@ export class DryRunQuietHoursView {
   until: string | null;
 }
 
+export class DryRunSuppressionView {
+  @ApiProperty({ description: 'The recipient.', example: '+393331234567' })
+  recipient: string;
+
+  @ApiProperty({ description: 'Why it is on the list.', enum: SUPPRESSION_REASONS, example: 'stop' })
+  reason: string;
+}
+
 /** What a send would do, and why. */
 export class DryRunView {
   @ApiProperty({ description: 'Always true.', example: true })
@@ -119,8 +128,15 @@ export class DryRunView {
   @ApiProperty({ description: 'What is left of the quota.', type: DryRunQuotaView })
   quota: DryRunQuotaView;
 
-  @ApiProperty({ description: 'Whether the recipient is on the suppression list.', example: false })
+  @ApiProperty({
+    description:
+      'Whether a recipient is on the suppression list; then the message would be `failed` with `suppressed`.',
+    example: false,
+  })
   suppressed: boolean;
+
+  @ApiProperty({ description: 'The recipients that are on the list.', type: [DryRunSuppressionView], example: [] })
+  suppressions: DryRunSuppressionView[];
 
   @ApiProperty({ description: 'Whether quiet hours hold it back.', type: DryRunQuietHoursView })
   quiet_hours: DryRunQuietHoursView;

@@ -3,6 +3,7 @@ import type { MessageStatus } from '../../kernel/channel';
 import { ManualClock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
 import { EventSignal } from '../../platform/events/event-store';
+import type { SuppressionDirectory } from '../suppression/suppression-directory';
 import { MessageSignal } from './message-signal';
 import { MessageWriter } from './message-writer';
 import type { DispatchOutcome, ReportedStatus } from './message.types';
@@ -15,6 +16,7 @@ describe('MessageWriter', () => {
   let test: TestDatabase;
   let writer: MessageWriter;
   let told: string[];
+  let suppressed: string[];
 
   beforeAll(async () => {
     test = await createTestDatabase();
@@ -23,8 +25,12 @@ describe('MessageWriter', () => {
   beforeEach(() => {
     const signal = new EventSignal();
     told = [];
+    suppressed = [];
+    const suppressions = {
+      added: (...entry: string[]) => suppressed.push(entry.join(' ')),
+    } as unknown as SuppressionDirectory;
     signal.onCommitted((clientIds) => told.push(...clientIds));
-    writer = new MessageWriter(test.database, signal, new MessageSignal(), new ManualClock(Date.now()));
+    writer = new MessageWriter(test.database, signal, new MessageSignal(), suppressions, new ManualClock(Date.now()));
     writer.holder = 'wrk_me';
   });
 
@@ -203,6 +209,45 @@ describe('MessageWriter', () => {
       queued: 0,
       events: ['message.delivered'],
     });
+  });
+
+  it('puts who opted out on the list with the failure that says so, and nobody for another failure', async () => {
+    await test.database.query('DELETE FROM suppressions');
+    const listed = () =>
+      test.database.query('SELECT client_id, channel, recipient, reason, source, detail, message_id FROM suppressions');
+    const [other, first, again] = [await stored(), await stored(), await stored()];
+    const end = (id: string, errorCode: string, error_code: string) =>
+      writer.apply({
+        kind: 'dispatch',
+        outcome: {
+          message: target(id),
+          attempt: {
+            gateway: 'twilio',
+            config_id: CONFIG,
+            started_at: new Date().toISOString(),
+            finished_at: new Date().toISOString(),
+            outcome: 'recipient_permanent',
+            error_code,
+          },
+          next: { type: 'final', status: 'failed', errorCode, errorMessage: 'No.' },
+        },
+      });
+    await end(other, 'invalid_recipient', '21211');
+    expect(await listed()).toEqual([]);
+    await end(first, 'opted_out', '21610');
+    await report(again, 'failed', { error: { code: 'opted_out', providerCode: '30999' } });
+    expect(await listed()).toEqual([
+      {
+        client_id: TENANT,
+        channel: 'sms',
+        recipient: '+393331234567',
+        reason: 'stop',
+        source: 'provider',
+        detail: '21610',
+        message_id: first,
+      },
+    ]);
+    expect(suppressed).toEqual(Array(2).fill(`${TENANT} sms +393331234567`));
   });
 
   it('ends the same whatever the order of reports and however often they come, in one batch or in many', async () => {

@@ -7,6 +7,9 @@ import { Database, type Transaction, isDatabaseUnavailable } from '../../platfor
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { EventSignal } from '../../platform/events/event-store';
 import { applyOutcome, applyReport, attemptOf, draftOf, isChanged, stateAfter, type Draft } from './message-draft';
+import { reasonOfFailure, maySuppress, suppressedAddress, type NewSuppression } from '../suppression/suppression';
+import { SuppressionDirectory } from '../suppression/suppression-directory';
+import { feedSuppressions } from '../suppression/suppression-statements';
 import { MessageSignal } from './message-signal';
 import {
   HELD,
@@ -67,6 +70,7 @@ export class MessageWriter {
     private readonly database: Database,
     private readonly eventSignal: EventSignal,
     private readonly messageSignal: MessageSignal,
+    private readonly suppressions: SuppressionDirectory,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -141,6 +145,7 @@ export class MessageWriter {
     });
     const list = [...drafts.values()];
     await tx.execute(WRITE, writeParameters(list.filter(isChanged)));
+    await feedSuppressions(tx, list.flatMap(suppressionBy));
     const waiting = list.filter((draft) => draft.requeue !== null && !draft.leaveQueue);
     if (waiting.length > 0) {
       const held = await tx.query<{ message_id: string }>(REQUEUE, requeueParameters(waiting, holder));
@@ -160,6 +165,8 @@ export class MessageWriter {
     for (const draft of drafts) {
       this.states.set(draft.row.id, stateAfter(draft));
       if (draft.events.length > 0) clientIds.add(draft.row.client_id);
+      for (const { clientId, channel, recipient } of suppressionBy(draft))
+        this.suppressions.added(clientId, channel, recipient);
     }
     if (clientIds.size > 0) this.eventSignal.committed(clientIds);
     this.messageSignal.changed(drafts.map((draft) => draft.row.id));
@@ -243,9 +250,20 @@ export class MessageWriter {
   }
 }
 
-/** A requeue and an end without success depend on who holds the queue row. */
+/** A requeue and an end without success depend on who holds the queue row; what puts somebody on a list goes with it in one transaction. */
 function needsLock(change: MessageChange): boolean {
-  return change.kind === 'dispatch' && change.outcome.next.type !== 'sent';
+  if (change.kind === 'report') return maySuppress(change.report.error?.code);
+  return change.outcome.next.type !== 'sent';
+}
+
+/** The recipient, when the failure that a draft notes says that it wants, or can get, nothing more. */
+function suppressionBy({ row, error }: Draft): NewSuppression[] {
+  const reason = reasonOfFailure(row.channel, error?.code);
+  const recipient = reason && suppressedAddress(row.channel, row.recipient);
+  if (!reason || !recipient) return [];
+  const detail = error!.providerCode ?? error!.code;
+  const channel = row.channel as NewSuppression['channel'];
+  return [{ clientId: row.client_id, channel, recipient, reason, source: 'provider', detail, messageId: row.id }];
 }
 
 /** A report counts for messages of the tenant whose config it came for. */

@@ -2,7 +2,8 @@ import { Client } from 'pg';
 import { silentLogger, type Logger } from '../../kernel/logger';
 import type { Transaction } from './database';
 
-const CHANNEL = 'unimsg_changes';
+/** For statements that announce what they changed by themselves: `pg_notify(CHANGES_CHANNEL, '<topic>:<id>')`. */
+export const CHANGES_CHANNEL = 'unimsg_changes';
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
 /** A connection that is dead without a word (a lost network path) is noticed within this time and a query time-out. */
@@ -47,7 +48,7 @@ export class ChangeFeed {
 
   /** Announces a change in the transaction that makes it. */
   async publish(tx: Transaction, topic: string, id: string): Promise<void> {
-    await tx.execute('SELECT pg_notify($1, $2)', [CHANNEL, `${topic}:${id}`]);
+    await tx.execute('SELECT pg_notify($1, $2)', [CHANGES_CHANNEL, `${topic}:${id}`]);
   }
 
   /** Connects in the background, again and again. Nest calls it. */
@@ -80,7 +81,7 @@ export class ChangeFeed {
     this.client = client;
     try {
       await client.connect();
-      await client.query(`LISTEN ${CHANNEL}`);
+      await client.query(`LISTEN ${CHANGES_CHANNEL}`);
     } catch (error) {
       this.logger.warn({ err: error }, 'change feed cannot connect');
       this.lost(client);

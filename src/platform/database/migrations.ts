@@ -5,6 +5,7 @@ import { Gateway1763800300000 } from '../../../migrations/1763800300000-gateway'
 import { Messages1763800400000 } from '../../../migrations/1763800400000-messages';
 import { Webhooks1763800500000 } from '../../../migrations/1763800500000-webhooks';
 import { Engagement1763800600000 } from '../../../migrations/1763800600000-engagement';
+import { Suppressions1763800600100 } from '../../../migrations/1763800600100-suppressions';
 import { Sessions1763800700000 } from '../../../migrations/1763800700000-sessions';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
@@ -15,5 +16,6 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Messages1763800400000,
   Webhooks1763800500000,
   Engagement1763800600000,
+  Suppressions1763800600100,
   Sessions1763800700000,
 ];

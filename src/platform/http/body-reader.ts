@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Problem } from '../../kernel/problem';
-import { parseJsonObject } from './json-body';
+import { parseJsonObject, storableUtf8 } from './json-body';
 import { hasRawBody, type HttpRequest } from './http-request';
 
 const MIB = 1024 * 1024;
@@ -13,8 +13,11 @@ const DISCARD_LIMIT = 16 * MIB;
 
 const LARGE_BODY_PATHS = /^(\/v1\/email\/send|\/v1\/messages\/batch|\/communication\/[^/]+\/emails)\/?$/;
 
-export function bodyLimit(path: string): number {
-  return LARGE_BODY_PATHS.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
+/** Lists that are taken as CSV too: such a body is read as `{"csv": "<the text>"}`. */
+const CSV_BODY_PATHS = /^\/v1\/suppressions\/?$/;
+
+export function bodyLimit(path: string, csv = false): number {
+  return csv || LARGE_BODY_PATHS.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
 }
 
 /**
@@ -35,9 +38,14 @@ export function readBody(
     return;
   }
   const raw = hasRawBody(path);
-  const limit = bodyLimit(path);
+  const csv = CSV_BODY_PATHS.test(path) && isUtf8Of('text/csv', headers['content-type']);
+  const limit = bodyLimit(path, csv);
   const refusal =
-    declared !== undefined && Number(declared) > limit ? tooLarge(limit) : raw ? undefined : checkMediaType(headers);
+    declared !== undefined && Number(declared) > limit
+      ? tooLarge(limit)
+      : raw
+        ? undefined
+        : checkMediaType(headers, csv);
   if (refusal !== undefined) {
     discard(request);
     done(refusal);
@@ -75,7 +83,7 @@ export function readBody(
     }
     let problem: Problem | undefined;
     try {
-      (request as HttpRequest).body = parseJsonObject(bytes);
+      (request as HttpRequest).body = csv ? { csv: storableUtf8(bytes) } : parseJsonObject(bytes);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       problem = error;
@@ -99,9 +107,9 @@ function discard(request: IncomingMessage): void {
   });
 }
 
-function checkMediaType(headers: IncomingMessage['headers']): Problem | undefined {
+function checkMediaType(headers: IncomingMessage['headers'], csv: boolean): Problem | undefined {
   const type = headers['content-type'];
-  if (type !== 'application/json' && !isJson(type)) {
+  if (!csv && type !== 'application/json' && !isUtf8Of('application/json', type)) {
     return unsupported('content-type', 'must be application/json');
   }
   const encoding = headers['content-encoding'];
@@ -111,10 +119,11 @@ function checkMediaType(headers: IncomingMessage['headers']): Problem | undefine
   return undefined;
 }
 
-function isJson(type: string | undefined): boolean {
+/** Whether a content type is the wanted one, in UTF-8. */
+function isUtf8Of(wanted: string, type: string | undefined): boolean {
   if (type === undefined) return false;
   const [essence, ...parameters] = type.toLowerCase().split(';');
-  if (essence!.trim() !== 'application/json') return false;
+  if (essence!.trim() !== wanted) return false;
   return parameters.every((one) => !one.trim().startsWith('charset=') || /^charset="?utf-?8"?$/.test(one.trim()));
 }
 

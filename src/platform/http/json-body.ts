@@ -74,6 +74,14 @@ function inspect(body: object): void {
   }
 }
 
+/** A body that is a text. @throws Problem when it is no UTF-8, or cannot be stored */
+export function storableUtf8(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw Problem.field('body', 'invalid_utf8', 'must be valid UTF-8');
+  const text = bytes.toString('utf8');
+  if (!isStorable(text)) throw Problem.field('body', 'invalid_characters', INVALID_CHARACTERS);
+  return text;
+}
+
 /** True when PostgreSQL can store the text. */
 export function isStorable(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();

@@ -41,32 +41,38 @@ export function ApiData(view: Type | Type[], options: ApiDataOptions): MethodDec
   );
 }
 
-/** Documents one page of a list: `{"success": true, "data": [View], "meta": {"next_cursor", "limit"}}`. */
-export function ApiPage(view: Type, options: { description: string }): MethodDecorator {
+const PAGE_META = {
+  meta: {
+    type: 'object',
+    required: ['next_cursor', 'limit'],
+    properties: {
+      next_cursor: {
+        type: 'string',
+        nullable: true,
+        description: 'Give it back as `cursor` for the next page; null on the last one.',
+        example: 'eyJ2IjoxLCJrIjpbIm1zZ18wMWthcXo5eXE4ZTV2Nm0zYzJuMWIwYTlzOCJdfQ',
+      },
+      limit: { type: 'integer', description: 'Most items of a page.', example: 50 },
+    },
+  },
+};
+
+/**
+ * Documents one page of a list: `{"success": true, "data": [View], "meta": {"next_cursor", "limit"}}`.
+ * `csv`: the route answers the whole list as CSV too.
+ */
+export function ApiPage(view: Type, options: { description: string; csv?: boolean }): MethodDecorator {
+  const schema = envelope({ type: 'array', items: { $ref: getSchemaPath(view) } }, PAGE_META);
+  const { description } = options;
   return applyDecorators(
     ApiExtraModels(view),
     ApiResponse({
       status: 200,
-      description: options.description,
+      description,
       headers: RESPONSE_HEADERS,
-      schema: envelope(
-        { type: 'array', items: { $ref: getSchemaPath(view) } },
-        {
-          meta: {
-            type: 'object',
-            required: ['next_cursor', 'limit'],
-            properties: {
-              next_cursor: {
-                type: 'string',
-                nullable: true,
-                description: 'Give it back as `cursor` for the next page; null on the last one.',
-                example: 'eyJ2IjoxLCJrIjpbIm1zZ18wMWthcXo5eXE4ZTV2Nm0zYzJuMWIwYTlzOCJdfQ',
-              },
-              limit: { type: 'integer', description: 'Most items of a page.', example: 50 },
-            },
-          },
-        },
-      ),
+      ...(options.csv
+        ? { content: { 'application/json': { schema }, 'text/csv': { schema: { type: 'string' } } } }
+        : { schema }),
     }),
   );
 }

@@ -1,11 +1,13 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
 import type { EngagementEvent, NormalizedEvent } from '../../gateway/contracts/callback';
+import type { ProviderRegistry } from '../../gateway/provider-registry';
 import { systemClock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
 import { EngagementWriter } from '../../messaging/record/engagement-writer';
 import { MessageReader } from '../../messaging/record/message-reader';
 import { MessageSignal } from '../../messaging/record/message-signal';
 import { MessageWriter } from '../../messaging/record/message-writer';
+import type { SuppressionDirectory } from '../../messaging/suppression/suppression-directory';
 import { EventSignal, EventStore } from '../../platform/events/event-store';
 import { CallbackEffects } from './callback-effects';
 import { CallbackStore } from './callback-store';
@@ -20,6 +22,8 @@ describe('engagement in callbacks', () => {
   let reader: MessageReader;
   let told: string[];
   let counter = 0;
+  const suppressions = { added() {} } as unknown as SuppressionDirectory;
+  const providers = { get: () => ({ channel: 'sms' }) } as unknown as ProviderRegistry;
 
   beforeAll(async () => {
     test = await createTestDatabase();
@@ -29,8 +33,8 @@ describe('engagement in callbacks', () => {
     const signal = new EventSignal();
     told = [];
     signal.onCommitted((clientIds) => told.push(...clientIds));
-    const writer = new MessageWriter(test.database, signal, new MessageSignal(), systemClock);
-    const effects = new CallbackEffects(new EngagementWriter(new EventStore(signal)));
+    const writer = new MessageWriter(test.database, signal, new MessageSignal(), suppressions, systemClock);
+    const effects = new CallbackEffects(new EngagementWriter(new EventStore(signal)), providers, suppressions);
     store = new CallbackStore(test.database, writer, effects, signal);
     reader = new MessageReader(test.database);
   });
@@ -175,6 +179,32 @@ describe('engagement in callbacks', () => {
     expect(view.engagement).toMatchObject({ opens: 0 });
     expect(view.events!.map(({ event }) => event)).toEqual(['message.queued']);
     expect(await raw(externalId)).toEqual([{ state: 'unmatched', message_id: null }]);
+  });
+
+  const listed = () =>
+    test.database.query<{ client_id: string; recipient: string; reason: string; message_id: string | null }>(
+      `SELECT client_id, recipient, reason, message_id FROM suppressions WHERE channel = 'email' ORDER BY recipient`,
+    );
+
+  it('puts on the list who bounced hard, complained or unsubscribed, and nobody else', async () => {
+    await test.database.query('DELETE FROM suppressions');
+    const { id, externalId } = await mapped();
+    await receive(engagement(externalId, { type: 'bounced', bounceType: 'soft' }));
+    await receive(engagement(externalId, { type: 'bounced', bounceType: 'blocked' }));
+    await receive(engagement(externalId, { type: 'clicked' }));
+    expect(await listed()).toEqual([]);
+    await receive(engagement(externalId, { type: 'bounced', bounceType: 'hard' }));
+    await receive(engagement(externalId, { type: 'complained' }));
+    await receive(engagement(externalId, { type: 'unsubscribed', recipient: 'Bob@Example.com' }));
+    // Who unsubscribes is off, whatever became of the message: of one that is not known too.
+    await receive(engagement('unknown', { type: 'complained', recipient: 'carl@example.com' }));
+    await receive(engagement('unknown-too', { type: 'complained' }));
+    const entry = { client_id: TENANT, message_id: id };
+    expect(await listed()).toEqual([
+      { ...entry, recipient: 'ada@example.com', reason: 'hard_bounce' },
+      { ...entry, recipient: 'bob@example.com', reason: 'unsubscribe' },
+      { ...entry, recipient: 'carl@example.com', reason: 'complaint', message_id: null },
+    ]);
   });
 
   it('finds the message by our own id too, and shows no engagement of other channels', async () => {

@@ -14,7 +14,7 @@ import {
 import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
 import { byteaArray, jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
 import { EventSignal } from '../../platform/events/event-store';
-import { CallbackEffects, hasEffects } from './callback-effects';
+import { CallbackEffects, hasEffects, takesLongWay } from './callback-effects';
 
 /** One event out of a verified callback, or a verified callback that could not be read (`event` null). */
 export interface ReceivedEvent {
@@ -132,7 +132,7 @@ export class CallbackStore {
 
   /** Resolves when the event is committed, or was before. @throws Problem 503 when the database is away: the provider sends it again */
   store(event: ReceivedEvent): Promise<void> {
-    return (hasEffects(event.event) ? this.effectful : this.plain).add(event);
+    return (takesLongWay(event.event) ? this.effectful : this.plain).add(event);
   }
 
   async drain(): Promise<void> {
@@ -247,6 +247,7 @@ export class CallbackStore {
     const applied = await this.database.flush((tx) => this.storeIn(tx, events));
     if (!applied) return;
     this.writer.announce(applied.drafts);
+    this.effects.committed(events);
     const engaged = events.filter(({ event }) => hasEffects(event)).map(({ clientId }) => clientId);
     if (engaged.length > 0) this.eventSignal.committed(new Set(engaged));
   }

@@ -103,8 +103,9 @@ export class ProviderEventReader {
       applied = await this.writer.applyIn(tx, [change]);
       known = applied.results[0] === true;
     } else if (event && hasEffects(event)) {
-      known = isDone(row, event);
-      if (!known) {
+      const done = isDone(row, event);
+      known = done && row.state === 'matched';
+      if (!done) {
         const callback = { clientId, provider: row.provider, event, messageId, receivedAt };
         known = (await this.effects.applyIn(tx, [callback]))[0] === true;
       }
@@ -150,9 +151,9 @@ export class ProviderEventReader {
   }
 }
 
-/** What was counted once is not counted again. */
+/** What was counted, or heeded, once is not again. */
 function isDone(row: Row, event: NormalizedEvent): boolean {
-  return row.state === 'matched' && row.normalized?.kind === event.kind;
+  return row.normalized?.kind === event.kind && (event.kind === 'inbound' || row.state === 'matched');
 }
 
 function requestOf(row: Row): CallbackRequest {
