@@ -7,7 +7,7 @@ import type { BenchOptions, Driver } from './options';
 import { BenchPostgres } from './postgres';
 import { BenchRedis } from './redis';
 import { Service, type ServiceOptions } from './service';
-import type { SimulatorStats } from './simulator.main';
+import type { SimulatorStats, StandInAddresses } from './simulator.main';
 import { WrongResult } from './figure';
 
 /** What the body of every send and of the reference looks like: four fields, equal in length. */
@@ -94,6 +94,11 @@ export class Bed {
     const result = await service.profiled(join(profileDirectory, `${name}.cpuprofile`), work);
     writeFileSync(join(profileDirectory, `${name}.statements.txt`), await this.postgres.statements());
     return result;
+  }
+
+  /** Where the providers' stand-ins are, all in one process. */
+  standIns(): Promise<StandInAddresses> {
+    return this.simulator.ask({ type: 'addresses' });
   }
 
   simulatorStats(): Promise<SimulatorStats> {

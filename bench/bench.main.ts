@@ -12,6 +12,7 @@ import { eventsRow } from './rows/events.row';
 import { latencyRow } from './rows/latency.row';
 import { memoryRow } from './rows/memory.row';
 import { pathRow } from './rows/path.row';
+import { providersRow } from './rows/providers.row';
 
 const ROOT = join(__dirname, '..', '..');
 
@@ -23,6 +24,7 @@ const ROWS: Readonly<Record<RowName, (bed: Bed) => Promise<Figure[]>>> = {
   latency: latencyRow,
   'big-tables': bigTablesRow,
   memory: memoryRow,
+  providers: providersRow,
 };
 
 const print = (text: string) => process.stdout.write(`${text}\n`);

@@ -1,6 +1,15 @@
 import { parseArgs } from 'node:util';
 
-export const ROW_NAMES = ['accept', 'path', 'callbacks', 'events', 'latency', 'big-tables', 'memory'] as const;
+export const ROW_NAMES = [
+  'accept',
+  'path',
+  'callbacks',
+  'events',
+  'latency',
+  'big-tables',
+  'memory',
+  'providers',
+] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 
 export type Driver = 'in-process' | 'bull';
@@ -51,9 +60,9 @@ const QUICK: Effort = {
 /** An option that cannot be, told in one line. */
 export class OptionError extends Error {}
 
-export const HELP = `npm run bench -- [options]
+export const HELP = `npm run bench -- [row…] [options]
   --quick                      three short rounds, 500,000 old messages instead of 5 million
-  --only <row>                 one row, may be given again: ${ROW_NAMES.join(', ')}; default: all
+  <row>, --only <row>          one row, may be given again: ${ROW_NAMES.join(', ')}; default: all
   --driver <in-process|bull>   one queue driver; default: both
   --connections <n>            of the load generator (200)
   --check                      exit code 1 when a figure is below its minimum
@@ -63,8 +72,9 @@ export const HELP = `npm run bench -- [options]
 `;
 
 export function readOptions(args: readonly string[]): BenchOptions | 'help' {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true },
@@ -77,10 +87,10 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     },
   });
   if (values.help) return 'help';
-  const only = values.only?.flatMap((text) => text.split(','));
+  const named = [...positionals, ...(values.only ?? [])].flatMap((text) => text.split(','));
+  const only = named.length > 0 ? named : undefined;
   const unknown = only?.find((name) => !ROW_NAMES.includes(name as RowName));
-  if (unknown !== undefined)
-    throw new OptionError(`--only: there is no row "${unknown}"; rows are ${ROW_NAMES.join(', ')}`);
+  if (unknown !== undefined) throw new OptionError(`there is no row "${unknown}"; rows are ${ROW_NAMES.join(', ')}`);
   if (values.driver !== undefined && values.driver !== 'in-process' && values.driver !== 'bull')
     throw new OptionError('--driver must be in-process or bull');
   if (values.write && values.driver !== undefined) throw new OptionError('--write needs both queue drivers');

@@ -1,5 +1,5 @@
 /** The providers' stand-ins as a process of their own: their work must not count as the service's. */
-import { SMS_PROVIDERS } from '../src/channels/sms/sms.providers';
+import { PROVIDERS } from '../src/providers';
 import { Simulator } from '../src/simulator/simulator';
 import { serveParent } from './child';
 
@@ -9,12 +9,26 @@ export interface SimulatorStats {
   unfinished: number;
 }
 
-const standIns = new Map(SMS_PROVIDERS.map((definition) => [definition.key, definition.simulator]));
-const started = Simulator.start({ standIn: (provider) => standIns.get(provider), callbackConcurrency: 256 });
+/** Where each provider's stand-in is: a base URL, or a port on loopback for one that is not reached by HTTP. */
+export interface StandInAddresses {
+  baseUrls: Readonly<Record<string, string>>;
+  ports: Readonly<Record<string, number>>;
+}
 
-serveParent<{ type: 'stats' }>(
-  async () => {
+const standIns = new Map(PROVIDERS.map((definition) => [definition.key, definition.simulator]));
+const started = Simulator.start({
+  standIn: (provider) => standIns.get(provider),
+  socketProviders: PROVIDERS.filter(({ simulator: { listen } }) => listen !== undefined).map(({ key }) => key),
+  callbackConcurrency: 256,
+});
+
+serveParent<{ type: 'stats' | 'addresses' }>(
+  async ({ type }) => {
     const simulator = await started;
+    if (type === 'addresses') {
+      const baseUrls = Object.fromEntries(PROVIDERS.map(({ key }) => [key, simulator.baseUrl(key)]));
+      return { baseUrls, ports: Object.fromEntries(simulator.socketPorts()) } satisfies StandInAddresses;
+    }
     const { received, unfinished } = simulator.stats();
     return { baseUrl: simulator.baseUrl('twilio'), received, unfinished } satisfies SimulatorStats;
   },
