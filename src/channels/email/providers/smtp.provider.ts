@@ -17,9 +17,10 @@ import { systemClock } from '../../../kernel/clock';
 import { fromEmail, fromName, replyToEmail, replyToOf, senderOf } from '../email-settings';
 import { listUnsubscribeHeaders, listUnsubscribeIssues, wantsListUnsubscribe } from '../list-unsubscribe';
 import { asGatewayError, failure } from './smtp.errors';
+import { SmtpFailure } from './smtp.failure';
 import { composeMail, isAscii, type ComposedMail } from './smtp.mail';
 import { SmtpPool } from './smtp.pool';
-import { SmtpFailure, SmtpSession, type SmtpLimit, type SmtpTarget } from './smtp.session';
+import { SmtpSession, type SmtpLimit, type SmtpTarget } from './smtp.session';
 import { smtpSimulator } from './smtp.simulator';
 import { SMTP_ERRORS } from './smtp.vocabulary';
 

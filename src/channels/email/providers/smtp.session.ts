@@ -3,10 +3,9 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { Dialer } from '../../../platform/http-client/dialer';
-import { AddressNotAllowedError } from '../../../platform/http-client/ssrf-guard';
+import { failureOf, type Said, SmtpFailure, type SmtpTrouble, troubleOf } from './smtp.failure';
 import type { ComposedMail } from './smtp.mail';
 import { isAscii } from './smtp.mail';
-import { readReply, type SmtpReply, type SmtpStage } from './smtp.vocabulary';
 
 /** Where a session goes and who it is. */
 export interface SmtpTarget {
@@ -24,54 +23,10 @@ export interface SmtpLimit {
   signal: AbortSignal;
 }
 
-/** Why there was no reply. */
-export type SmtpTrouble =
-  | 'address_not_allowed'
-  | 'dns'
-  | 'connection_refused'
-  | 'unreachable'
-  | 'tls'
-  | 'certificate'
-  | 'timeout'
-  | 'reset'
-  | 'protocol'
-  | 'aborted'
-  | 'closed';
-
-/** A step that did not succeed: by a reply, or without one. */
-export class SmtpFailure extends Error {
-  constructor(
-    readonly stage: SmtpStage,
-    readonly details: {
-      /** The server's refusal. */
-      reply?: SmtpReply;
-      trouble?: SmtpTrouble;
-      /** What is known of the trouble besides. */
-      text?: string;
-      /** Whether the end of the mail may have reached the server. */
-      ended: boolean;
-      /** Whether the server had said anything to this mail. */
-      answered: boolean;
-      cause?: unknown;
-    },
-  ) {
-    super(`${stage}: ${details.reply?.code ?? details.trouble ?? 'failed'}`, { cause: details.cause });
-    this.name = 'SmtpFailure';
-  }
-}
-
 const CHUNK = 64 * 1024;
 const GREETING_MS = 20_000;
 const QUIT_MS = 2_000;
 const RESET_MS = 5_000;
-
-/** Fields of nodemailer's errors. */
-interface ConnectionError extends Error {
-  code?: string;
-  originalCode?: string;
-  command?: string;
-  response?: string | false;
-}
 
 /** The mail's bytes, and how many of them were asked for. They are asked for only after the server said 354. */
 class MailSource extends Readable {
@@ -105,11 +60,9 @@ class MailSource extends Readable {
 }
 
 /** What was said on a connection, as far as it is needed: who was refused, and what the server offers. */
-class Transcript {
+class Transcript implements Said {
   extensions = '';
-  /** Refusals of recipients, or of the sender, after which those of recipients say nothing. */
   refused: Array<{ stage: 'MAIL' | 'RCPT'; reply: string }> = [];
-  /** Whether the server has said anything since {@link begin}. */
   answered = false;
   private waiting: string[] = [];
 
@@ -341,67 +294,4 @@ async function connectTo(dialer: Dialer, target: SmtpTarget, { deadline, signal 
     const text = (error as Error).message;
     throw new SmtpFailure('CONNECT', { trouble, text, ended: false, answered: false, cause: error });
   }
-}
-
-function failureOf(error: unknown, stage: SmtpStage, ended = false, transcript?: Transcript): SmtpFailure {
-  if (error instanceof SmtpFailure) return error;
-  const { command = '', response, trouble } = error as ConnectionError & { trouble?: SmtpTrouble };
-  const answered = transcript?.answered ?? true;
-  const refused = transcript?.refused ?? [];
-  if (refused.length > 0 && !ended) {
-    // The sender decides, then a recipient who is refused for good; the others would not get it anyway.
-    const first = refused[0]!;
-    const worst = (first.stage === 'RCPT' && refused.find(({ reply }) => reply.startsWith('5'))) || first;
-    return said(worst.reply, worst.stage);
-  }
-  const at = stageOf(command) ?? stage;
-  if (response) return said(response, at);
-  return new SmtpFailure(at, {
-    trouble: trouble ?? troubleOf(error as ConnectionError),
-    text: (error as Error).message,
-    ended,
-    answered,
-    cause: error,
-  });
-
-  function said(words: string, where: SmtpStage): SmtpFailure {
-    const reply = readReply(words);
-    const details = reply ? { reply } : { trouble: 'protocol' as const, text: words };
-    return new SmtpFailure(where, { ...details, ended, answered, cause: error });
-  }
-}
-
-function stageOf(command: string): SmtpStage | undefined {
-  if (command.startsWith('AUTH')) return 'AUTH';
-  if (command === 'MAIL FROM') return 'MAIL';
-  if (command === 'RCPT TO') return 'RCPT';
-  if (command === 'DATA') return 'DATA';
-  if (command === 'STARTTLS') return 'STARTTLS';
-  return command === 'EHLO' || command === 'HELO' ? 'CONNECT' : undefined;
-}
-
-const REFUSED = new Set(['ECONNREFUSED']);
-const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL']);
-
-function troubleOf(error: ConnectionError): SmtpTrouble {
-  if (error instanceof AddressNotAllowedError) return 'address_not_allowed';
-  const code = error.originalCode ?? error.code ?? '';
-  if (isCertificateError(code)) return 'certificate';
-  if (code === 'ENOTFOUND' || code.startsWith('EAI_') || code === 'EDNS') return 'dns';
-  if (REFUSED.has(code)) return 'connection_refused';
-  if (UNREACHABLE.has(code)) return 'unreachable';
-  if (code === 'ETIMEDOUT') return 'timeout';
-  if (code === 'EPROTOCOL' || code === 'EENVELOPE' || code === 'EMESSAGE') return 'protocol';
-  if (code === 'ETLS' || code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS') || code === 'EPROTO') return 'tls';
-  return 'reset';
-}
-
-/** Codes of Node and OpenSSL for a certificate that is not to be trusted (Node documentation, tls, "X509 certificate error codes"). */
-function isCertificateError(code: string): boolean {
-  return (
-    code === 'ERR_TLS_CERT_ALTNAME_INVALID' ||
-    /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERROR_IN_C|INVALID_(CA|PURPOSE)|PATH_LENGTH|HOSTNAME_MISMATCH)/.test(
-      code,
-    )
-  );
 }

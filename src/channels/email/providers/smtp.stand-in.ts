@@ -169,7 +169,9 @@ class Conversation {
     if (Number(parameters.get('SIZE') ?? 0) > MAX_BYTES) return '552 5.3.4 Message too large';
     if (!isAscii(read[1]!) && !parameters.has('SMTPUTF8')) return '553 5.6.7 SMTPUTF8 is needed';
     const envelopeId = parameters.get('ENVID');
-    this.envelope = { from: read[1]!, recipients: [], envelopeId: envelopeId ?? null };
+    // Coded as RFC 3461 §4 says.
+    const id = envelopeId?.replace(/\+([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+    this.envelope = { from: read[1]!, recipients: [], envelopeId: id ?? null };
     return '250 2.1.0 Ok';
   }
 
