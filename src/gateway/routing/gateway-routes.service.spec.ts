@@ -64,7 +64,7 @@ describe('GatewayRoutesService: a bot token in the document', () => {
 
   it('changes the config that there is, and leaves it alone when it gets back what it showed', async () => {
     await put({ primary: 'chat_bot', bot_token: '1:s3cret' });
-    const [{ id }] = (await configs()) as [{ id: string }];
+    const { id } = (await configs())[0]!;
     await put({ primary: 'chat_bot', bot_token: '2:s3cret' });
     expect((await configs()).map((config) => config.id)).toEqual([id]);
     await expect(tokenOf(id)).resolves.toBe('2:s3cret');

@@ -9,6 +9,7 @@ import { Router, type Candidate, type Route } from '../../gateway/router';
 import type { AttemptRecord, ClaimedMessage, DispatchOutcome, Requeue } from '../record/message.types';
 import type { Suppressed } from '../suppression/suppression-directory';
 import { GatewaySender } from './gateway-sender';
+import { RecipientPauses } from './recipient-pauses';
 import { SentLookup } from './sent-lookup';
 import { DEFAULT_PAUSE_MS, FAILOVER_POLICY, LONGEST_PAUSE_MS, LONGEST_WAIT_MS, retryDelayMs } from './failover.policy';
 
@@ -24,6 +25,7 @@ type Next = DispatchOutcome['next'];
 @Injectable()
 export class AttemptRunner {
   private readonly throttles = new Map<string, number>();
+  private readonly recipients: RecipientPauses;
 
   constructor(
     private readonly router: Router,
@@ -34,7 +36,9 @@ export class AttemptRunner {
     private readonly lifecycle: ConfigLifeCycle,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  ) {
+    this.recipients = new RecipientPauses(clock);
+  }
 
   async run(message: ClaimedMessage, signal: AbortSignal): Promise<DispatchOutcome> {
     try {
@@ -100,7 +104,7 @@ export class AttemptRunner {
       });
       return { attempt, next: this.tryNext(message, route, candidate, now, { code: issues[0]!.code, message: text }) };
     }
-    const wait = this.rates.pausedUntil(candidate.configId) - now;
+    const wait = this.pausedUntil(candidate.configId, message) - now;
     if (wait > 0) return { next: requeue(message, { dueAt: now + wait, waitingOn: 'gateway_rate' }) };
     if (!this.circuits.tryProbe(candidate.configId)) {
       return {
@@ -113,6 +117,7 @@ export class AttemptRunner {
     const sent = await this.sender.send(message, candidate, signal);
     if (sent instanceof GatewayError) return this.failed(message, route, candidate, now, sent);
     this.throttles.delete(candidate.configId);
+    this.recipients.succeeded(candidate.configId);
     return {
       attempt: this.record(candidate, now, { outcome: 'accepted', external_id: sent.externalId }),
       next: {
@@ -157,7 +162,9 @@ export class AttemptRunner {
         return { attempt, next: this.tryNext(message, route, candidate, now, reason) };
       case 'pause': {
         const pause = error.retryAfterMs ?? this.nextPause(candidate.configId, now);
-        this.rates.pause(candidate.configId, now + pause);
+        const onlyThisRecipient =
+          error.scope === 'recipient' && !this.recipients.throttled(candidate.configId, message.recipient, now + pause);
+        if (!onlyThisRecipient) this.rates.pause(candidate.configId, now + pause);
         if (pause > LONGEST_WAIT_MS) {
           const next = this.tryNext(message, route, candidate, now, reason, now + pause);
           return { attempt, next };
@@ -188,7 +195,12 @@ export class AttemptRunner {
   /** The first candidate that was not tried in this round and is not in a long pause. */
   private nextCandidate(message: ClaimedMessage, route: Route, now: number): Candidate | undefined {
     const open = route.candidates.filter((candidate) => !message.tried.includes(candidate.configId));
-    return open.find((candidate) => this.rates.pausedUntil(candidate.configId) - now <= LONGEST_WAIT_MS);
+    return open.find((candidate) => this.pausedUntil(candidate.configId, message) - now <= LONGEST_WAIT_MS);
+  }
+
+  /** When the config may send to this recipient again. */
+  private pausedUntil(configId: string, { recipient }: ClaimedMessage): number {
+    return Math.max(this.rates.pausedUntil(configId), this.recipients.pausedUntil(configId, recipient));
   }
 
   /**
@@ -210,7 +222,7 @@ export class AttemptRunner {
       // Every gateway pauses: no attempt is used up, the message waits for the first that is free.
       const first = route.candidates
         .filter((candidate) => !message.tried.includes(candidate.configId))
-        .map(({ configId }) => ({ lane: configId, dueAt: this.rates.pausedUntil(configId) }))
+        .map(({ configId }) => ({ lane: configId, dueAt: this.pausedUntil(configId, message) }))
         .filter(({ dueAt }) => dueAt > now)
         .reduce((one, other) => (other.dueAt < one.dueAt ? other : one), { lane: done.configId, dueAt: notBefore });
       return expiring(message, requeue(message, { ...first, tried: message.tried, waitingOn: 'gateway_rate' }), reason);
@@ -220,7 +232,7 @@ export class AttemptRunner {
 
   private endOfRound(message: ClaimedMessage, route: Route, now: number): Next {
     const pauses = route.candidates
-      .map((candidate) => this.rates.pausedUntil(candidate.configId))
+      .map((candidate) => this.pausedUntil(candidate.configId, message))
       .filter((until) => until > now);
     const opens = route.skipped.flatMap((skip) =>
       skip.reason === 'circuit_open' && skip.configId
