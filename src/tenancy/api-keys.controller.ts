@@ -6,6 +6,7 @@ import { ApiData, ApiPage, ApiProblems } from '../platform/http/openapi.decorato
 import type { Secret } from '../kernel/secret';
 import type { ApiKeyEntity } from './api-key.entity';
 import { ApiKeysService, type NewApiKey } from './api-keys.service';
+import { ShowsSecret } from './audit/shows-secret.decorator';
 import { CurrentTenant, Scopes } from './auth.decorators';
 import { ApiKeyView, CreateApiKeyDto, CreatedApiKeyView, DeletedApiKeyView } from './dto/api-keys.dto';
 import { MeView } from './dto/tenants.view';
@@ -32,6 +33,7 @@ export class ApiKeysController {
 
   @Post('api-keys')
   @Scopes('keys:write')
+  @ShowsSecret('api_key.shown')
   @ApiOperation({ operationId: 'createApiKey', summary: 'Make an API key' })
   @ApiData(CreatedApiKeyView, { status: 201, description: 'The key; it is shown only here.' })
   @ApiProblems('invalid_request', 'conflict', 'payload_too_large')

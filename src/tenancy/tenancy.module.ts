@@ -4,6 +4,9 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { ApiKeyEntity } from './api-key.entity';
 import { ApiKeysController } from './api-keys.controller';
 import { ApiKeysService } from './api-keys.service';
+import { AuditController } from './audit/audit.controller';
+import { AuditInterceptor } from './audit/audit.interceptor';
+import { AuditLog } from './audit/audit-log';
 import { AuthGuard } from './auth.guard';
 import { KeyDirectory } from './key-directory';
 import { KeyUsage } from './key-usage';
@@ -14,15 +17,18 @@ import { TenantService } from './tenant.service';
 import { WrongKeyThrottle } from './wrong-key-throttle';
 
 /**
- * Decides who calls: which tenant, with which scopes, how often. Owns tenants, their API keys and the guard in front of every route.
+ * Decides who calls: which tenant, with which scopes, how often. Owns tenants, their API keys, the guard in front of every route, and the log of
+ * who was shown a secret.
  * Must not know what a message or a provider is.
  */
 @Global()
 @Module({
   imports: [TypeOrmModule.forFeature([TenantEntity, ApiKeyEntity])],
-  controllers: [TenantsController, ApiKeysController],
+  controllers: [TenantsController, ApiKeysController, AuditController],
   providers: [
     ApiKeysService,
+    AuditLog,
+    AuditInterceptor,
     KeyDirectory,
     KeyUsage,
     TenantDirectory,
@@ -31,6 +37,6 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     AuthGuard,
     { provide: APP_GUARD, useExisting: AuthGuard },
   ],
-  exports: [TenantDirectory, TenantService, ApiKeysService],
+  exports: [TenantDirectory, TenantService, ApiKeysService, AuditLog, AuditInterceptor],
 })
 export class TenancyModule {}

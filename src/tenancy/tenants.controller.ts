@@ -4,6 +4,7 @@ import { PageQueryDto } from '../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../platform/http/openapi.decorators';
 import { ApiKeysService } from './api-keys.service';
+import { ShowsSecret } from './audit/shows-secret.decorator';
 import { AdminOnly } from './auth.decorators';
 import { CreateApiKeyDto, CreatedApiKeyView } from './dto/api-keys.dto';
 import { newApiKeyOf, createdApiKeyView } from './api-keys.controller';
@@ -23,6 +24,7 @@ export class TenantsController {
   ) {}
 
   @Post()
+  @ShowsSecret('tenant_secrets.shown', 'client_id')
   @ApiOperation({ operationId: 'createTenant', summary: 'Make a tenant with its first API key' })
   @ApiData(CreatedTenantView, { status: 201, description: 'The tenant, its first key and its signing secret.' })
   @ApiProblems('invalid_request', 'payload_too_large')
@@ -74,6 +76,7 @@ export class TenantsController {
   }
 
   @Post(':client_id/signing-secret/rotate')
+  @ShowsSecret('signing_secret.shown', 'client_id')
   @HttpCode(200)
   @ApiOperation({ operationId: 'rotateTenantSigningSecret', summary: 'Replace the signing secret of a tenant' })
   @ApiParam(CLIENT_ID)
@@ -85,6 +88,7 @@ export class TenantsController {
   }
 
   @Post(':client_id/api-keys')
+  @ShowsSecret('api_key.shown')
   @ApiOperation({ operationId: 'createTenantApiKey', summary: 'Make an API key for a tenant that lost its own' })
   @ApiParam(CLIENT_ID)
   @ApiData(CreatedApiKeyView, { status: 201, description: 'The key.' })

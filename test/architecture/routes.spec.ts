@@ -1,4 +1,4 @@
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, Module, type Type } from '@nestjs/common';
 import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { AppModule } from '../../src/app.module';
 import { readConfig } from '../../src/config/app-config';
@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/kernel/logger';
 import { openApiDocument } from '../../src/ops/openapi-document';
 import { assertAllGuarded, routesOf } from '../../src/tenancy/route-access';
 import { SCOPES } from '../../src/tenancy/principal';
+import { SHOWS_SECRET } from '../../src/tenancy/audit/audit.interceptor';
 import { ApiContract } from '../support/api-contract';
 
 /** All that anybody may call: what proves itself by a signature, and what shows nothing of a tenant. */
@@ -16,6 +17,9 @@ const PUBLIC = [
   'OpsController.getMetrics',
   'SimulatorController.list',
 ];
+
+/** Fields of an answer that hold a secret. */
+const SECRET_FIELDS = ['api_key', 'secret', 'webhook_signing_secret'];
 
 const config = readConfig({
   DATABASE_URL: 'postgres://nobody@127.0.0.1/none',
@@ -123,5 +127,30 @@ describe('the check of answers against the document', () => {
     ['a route that is not documented', () => faults(accepted, 202, '/v1/sms/sent')],
   ])('finds %s', (_, check) => {
     expect(check()).not.toEqual([]);
+  });
+
+  test('each whose answer has a field for a secret notes who was shown it, and no other', async () => {
+    const app = await preview();
+    const { operations, document } = new ApiContract(openApiDocument(app) as unknown as Record<string, unknown>);
+    const { schemas } = document.components as { schemas: Record<string, { properties?: object }> };
+    const showing = operations.filter(({ definition }) =>
+      Object.entries(definition.responses).some(([status, answer]) => {
+        const names = [...JSON.stringify(answer).matchAll(/#\/components\/schemas\/(\w+)/g)].map(([, name]) => name!);
+        const fields = names.flatMap((name) => Object.keys(schemas[name]?.properties ?? {}));
+        return status.startsWith('2') && fields.some((field) => SECRET_FIELDS.includes(field));
+      }),
+    );
+    const noting = [...app.get(ModulesContainer).values()]
+      .flatMap((module) => [...module.controllers.values()])
+      .flatMap(({ metatype }) =>
+        Object.values(Object.getOwnPropertyDescriptors((metatype as Type).prototype as object)),
+      )
+      .map(({ value }) => value as unknown)
+      .filter(
+        (handler): handler is Function => typeof handler === 'function' && Reflect.hasMetadata(SHOWS_SECRET, handler),
+      )
+      .map((handler) => (Reflect.getMetadata('swagger/apiOperation', handler) as { operationId: string }).operationId);
+    expect(noting.length).toBeGreaterThan(4);
+    expect(noting.sort()).toEqual(showing.map(({ operationId }) => operationId).sort());
   });
 });

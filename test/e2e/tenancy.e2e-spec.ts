@@ -26,7 +26,7 @@ function scopesFor({ method, path }: Operation): string[] {
   const read = method === 'GET';
   if (path === '/v1/me') return [];
   if (path === '/v1/events') return ['messages:read', 'webhooks:read'];
-  if (path.startsWith('/v1/api-keys')) return ['keys:write'];
+  if (path.startsWith('/v1/api-keys') || path === '/v1/audit') return ['keys:write'];
   if (path.startsWith('/v1/webhooks')) return [read ? 'webhooks:read' : 'webhooks:write'];
   if (path === '/v1/provider-events') return ['messages:read'];
   if (path.startsWith('/v1/provider-events/')) return ['configs:write'];

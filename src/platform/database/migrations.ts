@@ -7,6 +7,7 @@ import { Webhooks1763800500000 } from '../../../migrations/1763800500000-webhook
 import { Engagement1763800600000 } from '../../../migrations/1763800600000-engagement';
 import { Suppressions1763800600100 } from '../../../migrations/1763800600100-suppressions';
 import { Sessions1763800700000 } from '../../../migrations/1763800700000-sessions';
+import { Audit1763800800000 } from '../../../migrations/1763800800000-audit';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Engagement1763800600000,
   Suppressions1763800600100,
   Sessions1763800700000,
+  Audit1763800800000,
 ];

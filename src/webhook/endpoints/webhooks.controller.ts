@@ -4,6 +4,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { decodeCursor, encodeCursor, PageQueryDto } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { ShowsSecret } from '../../tenancy/audit/shows-secret.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { CreateWebhookDto, UpdateWebhookDto } from './dto/webhooks.dto';
@@ -24,6 +25,7 @@ export class WebhooksController {
 
   @Post()
   @Scopes('webhooks:write')
+  @ShowsSecret('webhook_secret.shown')
   @ApiOperation({
     operationId: 'createWebhook',
     summary: 'Have events posted to a URL',
@@ -101,6 +103,7 @@ export class WebhooksController {
   @Post(':id/rotate-secret')
   @HttpCode(200)
   @Scopes('webhooks:write')
+  @ShowsSecret('webhook_secret.shown')
   @ApiOperation({
     operationId: 'rotateWebhookSecret',
     summary: 'Replace the signing secret',

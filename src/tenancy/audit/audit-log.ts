@@ -1,0 +1,119 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CLOCK, type Clock } from '../../kernel/clock';
+import { newId } from '../../kernel/ids';
+import { Database } from '../../platform/database/database';
+import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
+
+/** What is noted: a secret that an answer shows, or something done to all secrets. */
+export const AUDIT_ACTIONS = [
+  'api_key.shown',
+  'signing_secret.shown',
+  'tenant_secrets.shown',
+  'webhook_secret.shown',
+  'secrets.resealed',
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+
+/** One thing to note. Never holds a secret. */
+export interface NewAuditEntry {
+  /** Null: it concerns the whole installation. */
+  clientId: string | null;
+  /** The id of the API key that asked, `operator` for who has the operator's key, `command` for a command of the operator. */
+  actor: string;
+  action: AuditAction;
+  /** Id of what the secret belongs to. */
+  object: string;
+  requestId: string | null;
+  detail?: Readonly<Record<string, unknown>>;
+}
+
+export interface AuditEntry extends NewAuditEntry {
+  /** `aud_…` */
+  id: string;
+  at: Date;
+}
+
+/** What a list of entries can be narrowed by. */
+export interface AuditFilter {
+  clientId?: string;
+  action?: string;
+  actor?: string;
+  limit: number;
+  cursor?: string;
+}
+
+interface Row {
+  id: string;
+  client_id: string | null;
+  actor: string;
+  action: AuditAction;
+  object: string;
+  at: Date;
+  request_id: string | null;
+  detail: Record<string, unknown> | null;
+}
+
+const LIST = 'audit';
+
+/** Notes who was shown a secret. Entries are neither changed nor deleted. */
+@Injectable()
+export class AuditLog {
+  constructor(
+    private readonly database: Database,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  async record(entry: NewAuditEntry): Promise<void> {
+    await this.database.execute(
+      `INSERT INTO audit_entries (id, client_id, actor, action, object, at, request_id, detail)
+       VALUES ($1, $2, $3, $4, $5, to_timestamp($6 / 1000.0), $7, $8)`,
+      [
+        newId('audit'),
+        entry.clientId,
+        entry.actor,
+        entry.action,
+        entry.object,
+        this.clock.now(),
+        entry.requestId,
+        entry.detail === undefined ? null : JSON.stringify(entry.detail),
+      ],
+    );
+  }
+
+  /** Newest first. Without a tenant: everybody's. @throws Problem for a cursor of another list */
+  async list(filter: AuditFilter): Promise<{ entries: AuditEntry[]; next: string | null }> {
+    const conditions: string[] = [];
+    const values: unknown[] = [];
+    const add = (column: string, value: unknown, comparison = '='): void => {
+      if (value === undefined) return;
+      values.push(value);
+      conditions.push(`${column} ${comparison} $${values.length}`);
+    };
+    add('client_id', filter.clientId);
+    add('action', filter.action);
+    add('actor', filter.actor);
+    if (filter.cursor !== undefined) add('id', decodeCursor(filter.cursor, LIST, 1)[0], '<');
+    values.push(filter.limit + 1);
+    const sql = `SELECT id, client_id, actor, action, object, at, request_id, detail FROM audit_entries
+      ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY id DESC LIMIT $${values.length}`;
+    const rows =
+      filter.clientId === undefined
+        ? await this.database.query<Row>(sql, values)
+        : await this.database.tenant(filter.clientId, (tx) => tx.query<Row>(sql, values));
+    const entries = rows.slice(0, filter.limit).map(entryOf);
+    return { entries, next: rows.length > filter.limit ? encodeCursor(LIST, entries.at(-1)!.id) : null };
+  }
+}
+
+function entryOf(row: Row): AuditEntry {
+  return {
+    id: row.id,
+    clientId: row.client_id,
+    actor: row.actor,
+    action: row.action,
+    object: row.object,
+    at: row.at,
+    requestId: row.request_id,
+    ...(row.detail !== null && { detail: row.detail }),
+  };
+}

@@ -1,0 +1,85 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsOptional, IsString, Length } from 'class-validator';
+import { PageQueryDto } from '../../platform/http/cursor';
+import { AUDIT_ACTIONS, type AuditAction, type AuditEntry } from './audit-log';
+
+/** The parameters of a tenant's audit list. */
+export class ListAuditQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({ description: 'Only this action.', enum: AUDIT_ACTIONS, example: 'api_key.shown' })
+  @IsOptional()
+  @IsIn(AUDIT_ACTIONS)
+  action?: AuditAction;
+
+  @ApiPropertyOptional({ description: 'Only what was done with this key.', example: 'key_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 64)
+  actor?: string;
+}
+
+/** The parameters of the operator's audit list. */
+export class ListAllAuditQueryDto extends ListAuditQueryDto {
+  @ApiPropertyOptional({ description: 'Only of this tenant.', example: 'acme_4k2jx81m0qv7e3hz' })
+  @IsOptional()
+  @IsString()
+  @Length(1, 80)
+  client_id?: string;
+}
+
+export class AuditEntryView {
+  @ApiProperty({ description: 'Id of the entry.', example: 'aud_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  id: string;
+
+  @ApiProperty({
+    description: 'The tenant; null when it concerns the whole installation.',
+    nullable: true,
+    type: String,
+    example: 'acme_4k2jx81m0qv7e3hz',
+  })
+  client_id: string | null;
+
+  @ApiProperty({
+    description: 'The API key that asked, `operator` for the operator’s key, `command` for a command of the operator.',
+    example: 'key_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  })
+  actor: string;
+
+  @ApiProperty({ description: 'What was done.', enum: AUDIT_ACTIONS, example: 'webhook_secret.shown' })
+  action: AuditAction;
+
+  @ApiProperty({ description: 'What the secret belongs to.', example: 'whe_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  object: string;
+
+  @ApiProperty({ description: 'When.', format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
+  at: string;
+
+  @ApiProperty({
+    description: '`X-Request-Id` of the answer that showed it; null for a command.',
+    nullable: true,
+    type: String,
+    example: 'req_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  })
+  request_id: string | null;
+
+  @ApiProperty({
+    description: 'Figures; never a secret.',
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+    example: null,
+  })
+  detail: Record<string, unknown> | null;
+
+  static of(entry: AuditEntry): AuditEntryView {
+    return {
+      id: entry.id,
+      client_id: entry.clientId,
+      actor: entry.actor,
+      action: entry.action,
+      object: entry.object,
+      at: entry.at.toISOString(),
+      request_id: entry.requestId,
+      detail: entry.detail ?? null,
+    };
+  }
+}
