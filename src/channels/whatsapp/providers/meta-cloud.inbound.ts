@@ -12,7 +12,7 @@ export function inboundEvent(message: Json, { value }: MetaChange): InboundEvent
   if (!id) throw new Error('Meta: a message has no id');
   const event = { eventId: id, externalId: id, occurredAt: timeOf(message.timestamp) };
   if (type === 'system') return { kind: 'ignored', ...event, rawWord: 'system' };
-  // Quirk: people who hide their number behind a user name come with `user_id` and without `from` (Cloud API changelog, 2026-06).
+  // Quirk: people who hide their number behind a user name come with `user_id` and without `from` (types of whatsapp-api-js, 2026-11).
   const from = textOf(message.from);
   const user = from ?? textOf(message.user_id) ?? textOf(message.from_user_id);
   const contact = objects(value.contacts).find((one) => textOf(one.wa_id) === from) ?? objects(value.contacts)[0];

@@ -86,7 +86,7 @@ function fileOf(kind: string, link: string): { link: string; filename?: string }
 }
 
 function languageOf(asked: string | undefined, settings: Settings): string | undefined {
-  // Quirk: Meta writes languages with an underscore (en_US), where BCP 47 has a hyphen (template reference, 2026-11).
+  // Quirk: Meta writes languages with an underscore (en_US), where BCP 47 has a hyphen (examples in facebook/openapi v23.0, 2025-11).
   return (asked ?? textOf(settings.default_language_code))?.replace('-', '_');
 }
 

@@ -42,7 +42,7 @@ class MetaCloudGateway implements Gateway {
     const response = await this.call('POST', '/messages', ctx, body);
     if (response.status < 200 || response.status > 299) throw this.refusal(response, ctx);
     const id = textOf(objects(jsonObject(response.body)?.messages)[0]?.id);
-    // Quirk: a wamid means accepted, no more; that the recipient is not on WhatsApp comes by webhook (2026-11).
+    // Quirk: a wamid means accepted, no more; that the recipient is not on WhatsApp comes by webhook (facebook/openapi v23.0, 2025-11).
     if (!id) throw this.api.unreadable(response);
     return { externalId: id };
   }
@@ -86,7 +86,7 @@ class MetaCloudGateway implements Gateway {
   }
 }
 
-/** Quirk: a wrong phone number id is an "invalid parameter" too; its subcode 33 or its text tells (Graph API error reference, 2026-11). */
+/** Quirk: a wrong phone number id is an "invalid parameter" too; its subcode 33 or its text tells (facebook/openapi v23.0, 2025-11). */
 function concernsSender(subcode: unknown, text: string): boolean {
   return textOf(subcode) === '33' || /phone.?number.?id/i.test(text);
 }
@@ -173,7 +173,8 @@ export const metaCloud: ProviderDefinition = Object.freeze<ProviderDefinition>({
     lookup: false,
     maxBodyLength: META_TEXT_LENGTH,
   },
-  // Quirk: 80 messages a second and number, in and out together; Meta raises it to 1000 by itself (throughput page, 2026-11).
+  // Quirk: 80 messages a second and number, in and out together; Meta raises it to 1000 by itself
+  // (developers.facebook.com/documentation/business-messaging/whatsapp/throughput, 2026-11).
   limits: { defaultPerSecond: 80, timeoutMs: 10_000, window: 100 },
   create: (deps) => new MetaCloudGateway(deps),
   callbacks: { events: metaCallback, status: metaCallback, inbound: metaCallback },

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type {
   ProviderSimulator,
   SimulatedAccount,
@@ -36,6 +36,18 @@ interface Sent extends SimulatedSubmission {
  * stand-in asks for the set-up of the number, and makes no callbacks where there is none.
  */
 export const metaSimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: {
+      access_token: `EAA${randomBytes(24).toString('hex')}`,
+      phone_number_id: String(randomInt(1e14, 2e14)),
+      business_account_id: String(randomInt(1e14, 2e14)),
+      webhook_verify_token: randomBytes(16).toString('hex'),
+      app_secret: randomBytes(16).toString('hex'),
+    },
+    display_phone_number: '+1 500 555 0006',
+    default_language_code: 'en_US',
+  }),
+
   async handle(request, port) {
     const path = PATH.exec(request.path);
     if (path === null) return failure(400, 2500, 'Unknown path components');

@@ -28,7 +28,7 @@ const range = (from: number, to: number, title: string): Record<string, string> 
 /**
  * Error codes, both of answers and of `errors[]` in webhooks. Titles after Meta's list
  * (developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes, 2026-11); the classes are ours.
- * Quirk: Meta asks to go by the code and not by the HTTP status (same page).
+ * Quirk: Meta asks to go by the code and not by the HTTP status (whatsapp/support/error-codes, 2026-11).
  */
 export const META_ERRORS: Readonly<Record<string, ErrorRow>> = Object.freeze({
   ...errorRows(
