@@ -38,7 +38,6 @@ const message: OutboundMessage<'email'> = {
 const withContent = (more: Partial<EmailContent>): Partial<OutboundMessage> => ({ content: { ...content, ...more } });
 
 const FROM = { email: 'orders@example.com', name: 'Example Shop' };
-const SUBJECT = { subject: 'Hello' };
 const TEXT = { content: [{ type: 'text/plain', value: 'Your order is here.' }] };
 const personal = (more: object = {}, own: object = {}) => ({
   personalizations: [
