@@ -141,6 +141,7 @@ describe('the mail server that stands in', () => {
     await say('MAIL FROM:<>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n', /354 /);
     await say('.\r\n', /^250 2\.0\.0 Ok: queued as \w+\r\n$/);
     await say('QUIT\r\n', /^221 /);
+    expect(kept()).toMatchObject([{ from: '', to: 'b@example.com', body: '', reference: null, accepted: true }]);
     socket.destroy();
   });
 });
