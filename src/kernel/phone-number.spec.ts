@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { getCountries, getExampleNumber, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import metadata from 'libphonenumber-js/metadata.max.json';
 import examples from 'libphonenumber-js/mobile/examples';
-import { isPossiblePhoneNumber } from './phone-number';
+import { isPossiblePhoneNumber, readNationalNumber, withCallingCode } from './phone-number';
 
 /** Countries that share a code have lengths of their own; the code's plan has them all. */
 const shared = Object.entries(metadata.country_calling_codes).flatMap(([code, countries]) =>
@@ -51,4 +51,27 @@ describe('isPossiblePhoneNumber', () => {
       expect(isPossiblePhoneNumber(text)).toBe(true);
     },
   );
+});
+
+describe('numbers in national form', () => {
+  it.each([
+    ['0701234567', '0701234567'],
+    ['070-123 45 67', '0701234567'],
+    ['(0)70.1234567', '0701234567'],
+    ['0046701234567', undefined],
+    ['701234567', undefined],
+    ['+46701234567', undefined],
+    ['07x1234567', undefined],
+    ['0', undefined],
+    ['', undefined],
+  ])('reads %j as %j', (text, expected) => expect(readNationalNumber(text)).toBe(expected));
+
+  it.each([
+    ['0701234567', '+46', '+46701234567'],
+    ['07700900123', '+44', '+447700900123'],
+    ['0669820123', '+39', '+390669820123'],
+    ['0701', '+46', undefined],
+    ['070123456789012', '+46', undefined],
+    ['0701234567', '+999', undefined],
+  ])('completes %j by %j: %j', (national, code, expected) => expect(withCallingCode(national, code)).toBe(expected));
 });

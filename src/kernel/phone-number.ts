@@ -1,4 +1,4 @@
-import { Metadata, type CountryCode, type MetadataJson } from 'libphonenumber-js/core';
+import { Metadata, parsePhoneNumberFromString, type CountryCode, type MetadataJson } from 'libphonenumber-js/core';
 import metadata from 'libphonenumber-js/metadata.max.json';
 
 const E164 = /^\+[1-9]\d{1,14}$/;
@@ -37,4 +37,27 @@ export function isPossiblePhoneNumber(text: string): boolean {
 export function readPhoneNumber(text: string): string | undefined {
   const compact = /[\s().-]/.test(text) ? text.replace(/[\s().-]/g, '') : text;
   return isPossiblePhoneNumber(compact) ? compact : undefined;
+}
+
+/** Whether a text is `+` and a calling code that is in use. */
+export function isCallingCode(text: string): boolean {
+  return text.startsWith('+') && LENGTHS.has(text.slice(1));
+}
+
+/** A number in national form, with its leading 0 and the signs of {@link readPhoneNumber} taken out; undefined when it is none. */
+export function readNationalNumber(text: string): string | undefined {
+  const compact = text.replace(/[\s().-]/g, '');
+  return /^0[1-9]\d{3,13}$/.test(compact) ? compact : undefined;
+}
+
+/**
+ * E.164 of a national number; undefined when the country has no such numbers. Whether the leading 0 goes is the country's rule: it stays in Italy.
+ * @param callingCode with `+`
+ * @example withCallingCode('0701234567', '+46') // '+46701234567'
+ */
+export function withCallingCode(national: string, callingCode: string): string | undefined {
+  if (!isCallingCode(callingCode)) return undefined;
+  const options = { defaultCallingCode: callingCode.slice(1), extract: false };
+  const number = parsePhoneNumberFromString(national, options, metadata as unknown as MetadataJson)?.number;
+  return number !== undefined && isPossiblePhoneNumber(number) ? number : undefined;
 }

@@ -5,6 +5,8 @@ import type { SendOptionsDto } from './intake/send-options.dto';
 export interface PreparedContent {
   /** Canonical form: E.164 for numbers. */
   recipient: string;
+  /** The recipient is a number as people of one country write it; the account that is to send says which country. */
+  isNational?: boolean;
   sender: string | null;
   content: object;
   encoding: 'gsm7' | 'ucs2' | null;

@@ -5,7 +5,8 @@ import { SendOptionsDto } from '../../messaging/intake/send-options.dto';
 /** `POST /v1/sms/send` */
 export class SendSmsDto extends SendOptionsDto {
   @ApiProperty({
-    description: 'The recipient’s number, E.164. In the simulator, magic numbers choose what happens.',
+    description:
+      'The recipient’s number, E.164; or in national form with its leading 0, for an account that has a `default_country_code`. In the simulator, magic numbers choose what happens.',
     example: '+393331234567',
   })
   @IsString()

@@ -1,5 +1,5 @@
 import { measureSms } from '../../kernel/gsm';
-import { readPhoneNumber } from '../../kernel/phone-number';
+import { readNationalNumber, readPhoneNumber } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import type { ChannelDescriptor, PreparedContent } from '../../messaging/channel-registry';
 import { SendSmsDto } from './send-sms.dto';
@@ -14,7 +14,7 @@ export const smsChannel: ChannelDescriptor<SendSmsDto> = {
   defaultExpiryMs: 3_600_000,
 
   prepare(dto: SendSmsDto): PreparedContent {
-    const recipient = phoneNumber(dto.to);
+    const { recipient, isNational } = phoneNumber(dto.to);
     if (dto.from !== undefined && !SENDER.test(dto.from)) {
       throw Problem.field(
         'from',
@@ -26,6 +26,7 @@ export const smsChannel: ChannelDescriptor<SendSmsDto> = {
     const measure = measureSms(dto.message);
     return {
       recipient,
+      isNational,
       sender: dto.from ?? null,
       content: { text: dto.message },
       encoding: measure.encoding,
@@ -36,8 +37,10 @@ export const smsChannel: ChannelDescriptor<SendSmsDto> = {
 };
 
 /** Whether a number is in use, only the network knows. */
-function phoneNumber(text: string): string {
+function phoneNumber(text: string): Pick<PreparedContent, 'recipient' | 'isNational'> {
   const number = readPhoneNumber(text);
-  if (number !== undefined) return number;
+  if (number !== undefined) return { recipient: number };
+  const national = readNationalNumber(text);
+  if (national !== undefined) return { recipient: national, isNational: true };
   throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
 }

@@ -4,6 +4,7 @@ import { canonicalJson } from '../../kernel/canonical-json';
 import type { Channel } from '../../kernel/channel';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
+import { withCallingCode } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import { GatewayFactory } from '../../gateway/gateway-factory';
 import type { OutboundMessage } from '../../gateway/contracts/gateway';
@@ -136,9 +137,11 @@ export class IntakeService {
     const sendAt = sendTime(dto, now);
     const expiresAt = expiryTime(dto, sendAt ?? now, descriptor.defaultExpiryMs);
     const prepared = descriptor.prepare(dto);
-    const request = { channel: descriptor.channel, to: prepared.recipient, provider: dto.provider };
-    const route =
-      this.router.routeSync(principal.clientId, request) ?? (await this.router.route(principal.clientId, request));
+    let route = await this.route(principal, descriptor.channel, prepared.recipient, dto);
+    if (prepared.isNational) {
+      prepared.recipient = completeRecipient(prepared.recipient, route);
+      route = await this.route(principal, descriptor.channel, prepared.recipient, dto);
+    }
     const outbound: OutboundMessage = {
       id: '',
       clientId: principal.clientId,
@@ -194,6 +197,11 @@ export class IntakeService {
     return { prepared, route, able, unable, sendAt, expiresAt, sandbox: principal.sandbox || dto.sandbox === true };
   }
 
+  private route(principal: Principal, channel: Channel, to: string, dto: SendOptionsDto): Route | Promise<Route> {
+    const request = { channel, to, provider: dto.provider };
+    return this.router.routeSync(principal.clientId, request) ?? this.router.route(principal.clientId, request);
+  }
+
   /** @throws Problem for a channel that this build does not know */
   descriptor(channel: string): ChannelDescriptor {
     const descriptor = this.channels.get(channel);
@@ -222,6 +230,15 @@ export class IntakeService {
       },
     };
   }
+}
+
+/** A national number, by the country of the first account that names one. @throws Problem when none does, or it has no such numbers */
+function completeRecipient(national: string, route: Route): string {
+  const codes = route.candidates.map(({ config }) => config.settings.default_country_code);
+  const callingCode = codes.find((code) => typeof code === 'string');
+  const number = callingCode === undefined ? undefined : withCallingCode(national, callingCode);
+  if (number !== undefined) return number;
+  throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
 }
 
 function replayOf(stored: StoredMessage): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {

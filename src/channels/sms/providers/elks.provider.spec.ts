@@ -327,6 +327,7 @@ describe('46elks', () => {
       [{ sender_id: '' }, false],
       [{ sender_id: '+46701234567' }, true],
       [{ default_country_code: '+47' }, true],
+      [{ default_country_code: '+999' }, false],
       [{ default_country_code: '46' }, false],
       [{ default_country_code: 'SE' }, false],
       [{ dlr_callback_url: 'https://hooks.example.com/x' }, true],

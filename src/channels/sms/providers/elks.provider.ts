@@ -17,6 +17,7 @@ import { jsonObject, rowOf, textOf } from '../../../gateway/contracts/provider-a
 import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts/provider-definition';
 import { encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
+import { isCallingCode } from '../../../kernel/phone-number';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
 import { elksInbound, elksStatus, elksTime, NOT_DELIVERED } from './elks.callbacks';
 import { elksSimulator } from './elks.simulator';
@@ -204,14 +205,10 @@ export const elks: ProviderDefinition = Object.freeze<ProviderDefinition>({
           'Sender when the request names none: at most 11 GSM characters, or a number of yours, E.164. 46elks wants 3 to 11 letters and digits, the first a letter; networks may refuse others.',
         example: 'UniMsg',
       }),
-    default_country_code: z
-      .string()
-      .regex(/^\+[1-9]\d{0,3}$/, 'must be a calling code such as +46')
-      .default('+46')
-      .meta({
-        description: 'Calling code that completes numbers in national form (with a leading 0).',
-        example: '+46',
-      }),
+    default_country_code: z.string().refine(isCallingCode, 'must be a calling code such as +46').default('+46').meta({
+      description: 'Calling code that completes recipients in national form (with a leading 0).',
+      example: '+46',
+    }),
     dlr_callback_url: z
       .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
       .max(2000)

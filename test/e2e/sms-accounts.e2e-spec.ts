@@ -1,0 +1,134 @@
+import { Service, type Tenant } from '../support/e2e-service';
+
+const MAGIC_LATE_BOUNCE = '+15005550011';
+const MAGIC_REPLY = '+15005550012';
+const MAGIC_HANG = '+15005550005';
+const MAGIC_MALFORMED = '+15005550007';
+
+describe('Skebby and 46elks, by the stand-ins of the simulator', () => {
+  let service: Service;
+  let tenant: Tenant;
+
+  beforeAll(async () => {
+    service = await Service.start({ UNIMSG_SIMULATOR: 'on' });
+    tenant = await service.tenant({ twilio: false, vonage: false, sms: null });
+    const password = 'password-of-the-account';
+    service.secrets.add(password);
+    const accounts: Array<[string, object]> = [
+      ['skebby', { credentials: { username: 'acme@example.com', password }, sender: 'Acme' }],
+      ['elks', { credentials: { api_username: 'u1234', api_password: password }, sender_id: 'Acme' }],
+    ];
+    for (const [provider, fields] of accounts) {
+      const config = await tenant.api.post(`/communication/${provider}/configs`, {
+        display_name: provider,
+        status: 'active',
+        ...fields,
+      });
+      expect(config.status).toBe(201);
+    }
+    const routed = await tenant.api.put('/v1/gateways', {
+      gateways: { sms: { primary: 'elks', routing: { '+39': 'skebby' }, fallback: ['skebby'] } },
+    });
+    expect(routed.status).toBe(200);
+  });
+
+  afterAll(() => service.stop());
+
+  const received = async (to: string) =>
+    (await service.anonymous.get(`/simulator/messages?to=${encodeURIComponent(to)}`)).body.data;
+
+  it.each([
+    ['skebby', '+393331234567'],
+    ['elks', '+46700000001'],
+  ])('%s sends to %s and reports the delivery, proved by the token', async (provider, to) => {
+    const id = await tenant.send(to);
+    const message = await tenant.until(id, ({ status }) => status === 'delivered');
+    expect(message).toMatchObject({ gateway: provider, segments: 1, possible_duplicate: false });
+    expect(await received(to)).toEqual([expect.objectContaining({ provider, reference: id, accepted: true })]);
+  });
+
+  it.each(['skebby', 'elks'])(
+    '%s: a message whose answer was lost is found and not sent twice',
+    async (provider) => {
+      for (const to of [MAGIC_HANG, MAGIC_MALFORMED]) {
+        const before = (await received(to)).length;
+        const id = await tenant.send(to, { provider, message: `lost at ${provider}` });
+        const message = await tenant.until(id, ({ status }) => status === 'delivered', 30_000);
+        expect(message).toMatchObject({ gateway: provider, possible_duplicate: false });
+        expect((await received(to)).length - before).toBe(1);
+      }
+    },
+    60_000,
+  );
+
+  it.each(['skebby', 'elks'])(
+    '%s: a late failure does not take a delivery back, and a reply is kept',
+    async (provider) => {
+      const bounced = await tenant.send(MAGIC_LATE_BOUNCE, { provider });
+      await tenant.until(bounced, ({ events }) => events.length >= 3);
+      expect(await tenant.message(bounced)).toMatchObject({ status: 'delivered' });
+      const answered = await tenant.send(MAGIC_REPLY, { provider });
+      await tenant.until(answered, ({ status }) => status === 'delivered');
+    },
+  );
+
+  it('46elks tells the cost in SEK', async () => {
+    const id = await tenant.send('+46700000002', { message: 'x'.repeat(161) });
+    expect(await tenant.until(id, ({ status }) => status === 'delivered')).toMatchObject({
+      segments: 2,
+      cost: { amount: '0.7', currency: 'SEK' },
+    });
+  });
+
+  it('a refresh asks the provider', async () => {
+    for (const to of ['+393331234568', '+46700000003']) {
+      const id = await tenant.send(to);
+      await tenant.until(id, ({ status }) => status === 'delivered');
+      const refreshed = await tenant.api.post(`/v1/messages/${id}/refresh`);
+      expect([refreshed.status, refreshed.body.data.status]).toEqual([200, 'delivered']);
+    }
+  });
+
+  describe('numbers in national form', () => {
+    it('are completed by the country of the 46elks account', async () => {
+      const id = await tenant.send('070-000 00 04');
+      expect(await tenant.until(id, ({ status }) => status === 'delivered')).toMatchObject({
+        to: '+46700000004',
+        gateway: 'elks',
+      });
+    });
+
+    it('are routed by what they are completed to', async () => {
+      const { body } = await tenant.api.get('/communication/elks/configs');
+      const change = (code: string) =>
+        tenant.api.patch(`/communication/elks/configs/${body.data[0].id}`, { default_country_code: code });
+      expect((await change('+39')).status).toBe(200);
+      try {
+        const dry = await tenant.api.post('/v1/sms/send', { to: '06 6982 0123', message: 'x', dry_run: true });
+        expect(dry.body.data).toMatchObject({ to: '+390669820123', candidates: [{ gateway: 'skebby' }, {}] });
+      } finally {
+        expect((await change('+46')).status).toBe(200);
+      }
+    });
+
+    it.each([
+      ['that no country has', { to: '0701' }],
+      ['when no account names a country', { to: '0701234567', provider: 'skebby' }],
+      ['with the prefix of a call abroad', { to: '0046701234567' }],
+    ])('are refused %s', async (_, fields) => {
+      const refused = await tenant.api.post('/v1/sms/send', { message: 'x', ...fields });
+      expect(refused).toMatchObject({
+        status: 400,
+        body: { code: 'invalid_request', errors: [{ field: 'to', code: 'invalid_phone_number' }] },
+      });
+    });
+  });
+
+  it.each(['skebby', 'elks'])('refuses callbacks of %s without the token or with a wrong one', async (provider) => {
+    const { body } = await tenant.api.get(`/communication/${provider}/configs`);
+    for (const query of ['', '?token=', '?token=wrong', '?token=wrong&token=wrong']) {
+      const url = `/webhook/${provider}/status/${body.data[0].id}${query}`;
+      expect(await service.anonymous.post(url, {})).toMatchObject({ status: 401, body: { code: 'invalid_signature' } });
+    }
+  });
+});
