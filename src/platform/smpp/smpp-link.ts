@@ -113,11 +113,11 @@ export class SmppLink {
    * Binds on a connected socket.
    * @throws SmppBindRefused, SmppLost; the socket is closed then
    */
-  static async bind(socket: net.Socket, options: SmppLinkOptions): Promise<SmppLink> {
+  static async bind(socket: net.Socket, options: SmppLinkOptions, signal?: AbortSignal): Promise<SmppLink> {
     const link = new SmppLink(socket, options);
     try {
       const { mode } = options.bind;
-      const { status } = await link.request(BINDS[mode], encodeBind(options.bind), options.bindTimeoutMs);
+      const { status } = await link.request(BINDS[mode], encodeBind(options.bind), options.bindTimeoutMs, signal);
       if (status !== SMPP_STATUS.ok) throw new SmppBindRefused(status);
       link.enquireLater();
       return link;

@@ -138,7 +138,11 @@ export class SmppSession {
     const { dial, bind, link: options, onMessage } = this.options;
     try {
       const socket = await dial(this.abort.signal);
-      const link = await SmppLink.bind(socket, { ...options, bind: { ...bind, mode: bound.mode }, onMessage });
+      const link = await SmppLink.bind(
+        socket,
+        { ...options, bind: { ...bind, mode: bound.mode }, onMessage },
+        this.abort.signal,
+      );
       if (this.closed) return await link.close(0);
       const since = performance.now();
       bound.link = link;
