@@ -16,6 +16,7 @@ const echo = {
   slug: 'echo',
   aliases: [],
   simulator: {
+    account: () => ({ credentials: {} }),
     handle: ({ body, path }, port) =>
       port.play({
         submission: {

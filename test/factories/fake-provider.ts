@@ -91,7 +91,7 @@ export function fakeProvider(
     },
     statuses: { sent: 'sent', delivered: 'delivered' },
     errors: {},
-    simulator: { handle: async () => ({ status: 404, body: '' }) },
+    simulator: { account: () => ({ credentials: {} }), handle: async () => ({ status: 404, body: '' }) },
     ...overrides,
   };
 }

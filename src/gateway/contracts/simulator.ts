@@ -128,6 +128,12 @@ export interface SimulatedAccount {
   callbackUrl(kind: CallbackKind): string;
 }
 
+/** Credentials and settings of an account, as `POST /communication/{provider}/configs/` takes them. */
+export interface SimulatedConfig {
+  credentials: Record<string, string>;
+  [setting: string]: unknown;
+}
+
 /** What the simulator does for a provider's stand-in. */
 export interface SimulatorPort {
   now(): number;
@@ -152,6 +158,8 @@ export type SimulatorOutcome = SimulatorAnswer | 'reset' | 'hang';
 
 /** A provider's stand-in: answers, calls back (signed) and fails as the real one does. */
 export interface ProviderSimulator {
+  /** The body of a config for an account that the stand-in takes, with secrets made anew; without name and status. */
+  account(): SimulatedConfig;
   handle(request: SimulatorRequest, port: SimulatorPort): SimulatorOutcome | Promise<SimulatorOutcome>;
   /** For a provider that is not reached by HTTP: opens a server on a free loopback port. A config whose host is {@link STAND_IN_HOST} is led there. */
   listen?(port: SimulatorPort): Promise<SocketStandIn>;

@@ -41,6 +41,17 @@ interface Mail {
 
 /** Behaves as Mailgun's mail API does, in both regions; signs callbacks with the keys of the configs of the domain. */
 export const mailgunSimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: {
+      api_key: `key-${randomBytes(16).toString('hex')}`,
+      webhook_signing_key: randomBytes(16).toString('hex'),
+      domain: 'demo.example',
+      region: 'eu',
+    },
+    from_email: 'hello@demo.example',
+    from_name: 'UniMsg demo',
+  }),
+
   async handle(request, port) {
     const path = PATH.exec(request.path);
     if (!path) return { status: 200, headers: { 'content-type': 'text/plain' }, body: 'Mailgun Magnificent API' };

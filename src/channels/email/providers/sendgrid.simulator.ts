@@ -27,7 +27,7 @@ const KNOWN_PERSONALIZATION = new Set(
 );
 
 /** Signs every callback: no request shows the account's key. A config proves them with the public key, the example of its field. */
-const { privateKey } = keyPairOf('UniMsg simulator, SendGrid');
+const { privateKey, publicKey } = keyPairOf('UniMsg simulator, SendGrid');
 
 type Json = Record<string, unknown>;
 
@@ -41,6 +41,15 @@ interface Mail {
 
 /** Behaves as SendGrid's mail API does. */
 export const sendgridSimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: {
+      api_key: `SG.${randomBytes(16).toString('base64url')}.${randomBytes(32).toString('base64url')}`,
+      webhook_signing_key: publicKey,
+    },
+    from_email: 'hello@demo.example',
+    from_name: 'UniMsg demo',
+  }),
+
   async handle(request, port) {
     const key = /^Bearer (.+)$/.exec(String(request.headers.authorization))?.[1];
     if (!key || key.replace(/^SG\./, '').startsWith(REFUSED_SECRET_PREFIX)) {

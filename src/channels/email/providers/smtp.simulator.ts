@@ -1,3 +1,4 @@
+import { STAND_IN_HOST } from '../../../gateway/contracts/simulator';
 import { randomBytes } from 'node:crypto';
 import PostalMime from 'postal-mime';
 import type {
@@ -18,6 +19,14 @@ const REFUSALS = {
 
 /** Behaves as a mail server; follows List-Unsubscribe with one click where the recipient unsubscribes. There is nothing to ask it by HTTP. */
 export const smtpSimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: { username: 'demo', password: randomBytes(8).toString('hex') },
+    host: STAND_IN_HOST,
+    port: 25,
+    tls: 'none',
+    from_email: 'hello@demo.example',
+    from_name: 'UniMsg demo',
+  }),
   handle: () => ({ status: 404, body: 'simulator: this provider speaks SMTP' }),
   listen: (port) => SmtpStandIn.start((mail) => play(mail, port)),
 };

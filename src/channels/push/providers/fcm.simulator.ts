@@ -38,6 +38,10 @@ const MEMBERS: Readonly<Record<string, ReadonlySet<string>>> = {
  * in its key id, so its assertions are proved; of any other one only the form can be. Refuses an account whose address begins with `invalid`.
  */
 export const fcmSimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: { service_account_json: simulatedServiceAccount('unimsg-demo'), project_id: 'unimsg-demo' },
+  }),
+
   handle(request, port) {
     if (request.path === '/oauth/token') return token(request, port.now());
     const path = /^\/v1\/projects\/([^/]+)\/messages:send$/.exec(request.path);

@@ -23,6 +23,14 @@ const PART_COST = 3500;
 
 /** Behaves as the SMS part of 46elks' API does. Callbacks go where `whendelivered` says; they are not signed. */
 export const elksSimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: {
+      api_username: `u${randomBytes(16).toString('hex')}`,
+      api_password: randomBytes(16).toString('hex').toUpperCase(),
+    },
+    sender_id: 'UniMsg',
+  }),
+
   handle(request, port) {
     const path = /^\/a1\/(sms|me)(?:\/([A-Za-z0-9]+))?\/?$/i.exec(request.path);
     if (path === null) return textAnswer(404, 'Not found');

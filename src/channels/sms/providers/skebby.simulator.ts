@@ -32,6 +32,11 @@ const CREDITS = 1000;
  * several configs of one account, to the newest.
  */
 export const skebbySimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: { username: 'demo@example.com', password: randomBytes(8).toString('hex') },
+    sender: 'UniMsg',
+  }),
+
   handle(request, port) {
     const path = request.path.startsWith(ROOT) ? request.path.slice(ROOT.length) : '';
     if (request.method === 'GET' && (path === 'login' || path === 'token')) return signIn(request);

@@ -35,6 +35,20 @@ interface Caller {
  * with the API secret as its signature secret gets valid ones.
  */
 export const vonageSimulator: ProviderSimulator = {
+  account() {
+    const secret = randomBytes(8).toString('hex');
+    return {
+      // The stand-in sees only the API secret, so it signs with that.
+      credentials: {
+        api_key: randomBytes(4).toString('hex'),
+        api_secret: secret,
+        signature_secret: secret,
+        signature_method: 'sha256',
+      },
+      from: 'UniMsg',
+    };
+  },
+
   handle(request, port) {
     if (request.method === 'POST' && request.path === '/sms/json') return submit(request, port);
     if (request.method === 'GET' && request.path === '/account/get-balance') {

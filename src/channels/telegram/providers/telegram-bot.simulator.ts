@@ -1,3 +1,4 @@
+import { randomBytes, randomInt } from 'node:crypto';
 import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
 import type {
   ProviderSimulator,
@@ -67,6 +68,10 @@ const bots = new WeakMap<SimulatorPort, Map<string, Bot>>();
  * begins with `invalid`.
  */
 export const telegramSimulator: ProviderSimulator = {
+  account: () => ({
+    credentials: { bot_token: `${randomInt(100_000_000, 1_000_000_000)}:AA${randomBytes(24).toString('base64url')}` },
+  }),
+
   handle(request, port) {
     const path = /^\/bot(\d+:[A-Za-z0-9_-]+)\/([A-Za-z]+)$/.exec(request.path);
     if (path === null) return failure(404, 'Not Found');

@@ -50,6 +50,11 @@ export interface TwilioStandIn {
 
 /** Behaves as Twilio's message API does; signs callbacks with the auth token of the request that asked for them. */
 export const twilioStandIn = (kind: TwilioStandIn): ProviderSimulator => ({
+  account: () => ({
+    credentials: { account_sid: `AC${randomBytes(16).toString('hex')}`, auth_token: randomBytes(16).toString('hex') },
+    from_number: '+15005550006',
+  }),
+
   handle(request, port) {
     const path = PATH.exec(request.path);
     if (path === null) return failure(404, 20404, `The requested resource ${request.path} was not found`);
