@@ -1,3 +1,5 @@
+import { eventually } from '../support/api-client';
+import { sampleConfig } from '../support/config-samples';
 import { assertStatus, freshNumber, Service, type Tenant } from '../support/e2e-service';
 import { statusFields, twilioCallback } from '../support/scripted-twilio';
 
@@ -249,6 +251,168 @@ describe('/communication/{provider}/sms', () => {
     assertStatus(await sender.post('/communication/twilio/sms', { to: freshNumber(), body: 'x' }), 202);
     assertStatus(await reader.get('/communication/twilio/sms'), 200);
     expect((await service.anonymous.get('/communication/twilio/sms')).status).toBe(401);
+  });
+
+  it('kept to its document, and logged no fault', () => {
+    expect(service.recorder.answers.length).toBeGreaterThan(0);
+    expect(service.errorLines()).toEqual([]);
+  });
+});
+
+/** Every provider that this build has, tried by what the document says of it, against the simulator. */
+describe('/communication/{provider}/… of every provider', () => {
+  let service: Service;
+  let tenant: Tenant;
+
+  beforeAll(async () => {
+    service = await Service.start({ UNIMSG_SIMULATOR: 'on' });
+    tenant = await service.tenant({ twilio: false, vonage: false, sms: null });
+  }, 60_000);
+  afterAll(() => service?.stop());
+
+  const operations = () => service.contract.operations;
+  const sends = () =>
+    operations().filter(
+      ({ method, path }) => method === 'POST' && /^\/communication\/[^/]+\/(?!configs)[^{]+$/.test(path),
+    );
+
+  it('sends, lists and reads, with the fields of its kind', async () => {
+    const providers = new Set(
+      operations().flatMap(({ path }) => /^\/communication\/([^/]+)\/configs$/.exec(path)?.[1] ?? []),
+    );
+    const configs = new Map<string, string>();
+    for (const operation of operations()) {
+      const [, slug] = /^\/communication\/([^/]+)\/configs$/.exec(operation.path) ?? [];
+      if (operation.method !== 'POST' || slug === undefined) continue;
+      const made = await tenant.api.post(operation.path, { ...sampleConfig(operation), status: 'active' });
+      assertStatus(made, 201);
+      configs.set(slug, made.body.data.id);
+    }
+    expect([...configs.keys()].sort()).toEqual([...providers].sort());
+    // Nobody is left without a path of its own.
+    expect(new Set(sends().map(({ path }) => path.split('/')[2]!))).toEqual(providers);
+    for (const { path, definition } of sends()) {
+      const slug = path.split('/')[2]!;
+      const { value: body } = definition.requestBody!.content['application/json']!.examples!.simple!;
+      // Aliases share the provider: the config is named, so that each path has its own.
+      const sent = await tenant.api.post(path, { ...body, config_id: configs.get(slug) }, { prefer: 'wait=20' });
+      if (sent.status !== 200) throw new Error(`${path}: ${sent.text}`);
+      const { message_id: id, status, config_id: taker } = sent.body.data;
+      expect([path, sent.status, ['sent', 'delivered', 'read'].includes(status), taker]).toEqual([
+        path,
+        200,
+        true,
+        configs.get(slug),
+      ]);
+      const read = await tenant.api.get(`${path}/${id}`);
+      assertStatus(read, 200);
+      const listed = await tenant.api.get(`${path}?config_id=${configs.get(slug)}`);
+      assertStatus(listed, 200);
+      expect(listed.body.data.map((one: { message_id: string }) => one.message_id)).toContain(id);
+      for (const [name, value] of Object.entries(body)) {
+        // WhatsApp's own send calls its text otherwise than its record does.
+        const shown = read.body.data[path.endsWith('whatsapp/messages') && name === 'message' ? 'body_text' : name];
+        if (name === 'to' && Array.isArray(shown)) expect(shown).toEqual([{ email: (value as string[])[0] }]);
+        else expect([path, name, shown]).toEqual([path, name, value]);
+      }
+    }
+  }, 120_000);
+
+  it('tells what a WhatsApp message is, and keeps the kinds apart', async () => {
+    const types: Array<[string, object, object]> = [
+      [
+        'messages/template',
+        { template_name: 'order_shipped', template_language: 'en_US', template_parameters: ['Ann'] },
+        {
+          message_type: 'template',
+          template_name: 'order_shipped',
+          template_language: 'en_US',
+          template_parameters: ['Ann'],
+          body_text: null,
+        },
+      ],
+      ['messages/text', { body_text: 'Hello' }, { message_type: 'text', body_text: 'Hello', template_name: null }],
+      [
+        'messages',
+        { media: { url: 'https://cdn.example.com/a.pdf', caption: 'Bill' } },
+        { message_type: 'media', media_url: 'https://cdn.example.com/a.pdf', body_text: 'Bill' },
+      ],
+    ];
+    const ids: string[] = [];
+    for (const [path, body, expected] of types) {
+      const sent = await tenant.api.post(`/communication/whatsapp/${path}`, {
+        to: '+15005550015',
+        sandbox: true,
+        ...body,
+      });
+      assertStatus(sent, 200);
+      const read = await tenant.api.get(`/communication/whatsapp/${path}/${sent.body.data.message_id}`);
+      assertStatus(read, 200);
+      expect(read.body.data).toMatchObject({ provider: 'meta_cloud', read_at: null, status: 'simulated', ...expected });
+      ids.push(sent.body.data.message_id);
+    }
+    const list = async (path: string) => {
+      const { body } = await tenant.api.get(`/communication/whatsapp/${path}?status=simulated`);
+      return body.data.map((one: { message_id: string }) => one.message_id);
+    };
+    expect(await list('messages/template')).toEqual([ids[0]]);
+    expect(await list('messages/text')).toEqual([ids[1]]);
+    expect(await list('messages')).toEqual([...ids].reverse());
+    expect((await tenant.api.get(`/communication/whatsapp/messages/text/${ids[0]}`)).status).toBe(404);
+    const named = await tenant.api.post('/communication/whatsapp/messages/template', {
+      to: '+15005550015',
+      template_name: 'x',
+      template_language: '?',
+    });
+    expect(named.body.errors.map(({ field }: { field: string }) => field)).toEqual(['template_language']);
+  });
+
+  it('shows when a WhatsApp message was read', async () => {
+    const sent = await tenant.api.post('/communication/whatsapp/messages/text', {
+      to: '+15005550015',
+      body_text: 'Hello',
+    });
+    assertStatus(sent, 202);
+    const message = await tenant.until(sent.body.data.message_id, ({ status }) => status === 'read');
+    const { body } = await tenant.api.get(`/communication/whatsapp/messages/text/${message.message_id}`);
+    const at = message.events.find(({ event }: { event: string }) => event === 'message.read').at;
+    expect(body.data).toMatchObject({ status: 'read', read_at: at, delivered_at: expect.any(String) });
+  });
+
+  it('shows what was done with an email, and its files without what is in them', async () => {
+    const sent = await tenant.api.post('/communication/sendgrid/emails/', {
+      to: [{ email: 'engaged@simulator.test', name: 'Jane' }],
+      cc: 'team@example.com',
+      subject: 'Grüße',
+      body_html: '<a href="https://example.com">x</a>',
+      tracking: { opens: true, clicks: true },
+      headers: { 'X-Order': '1' },
+      attachments: [{ filename: 'a.txt', content_type: 'text/plain', content: 'SGVsbG8=' }],
+    });
+    assertStatus(sent, 202);
+    const path = `/communication/sendgrid/emails/${sent.body.data.message_id}`;
+    const { data } = (
+      await eventually(
+        () => tenant.api.get(path),
+        ({ body }) => body.data.engagement?.clicks > 0,
+      )
+    ).body;
+    expect(data).toMatchObject({
+      provider: 'sendgrid',
+      to: [{ email: 'engaged@simulator.test', name: 'Jane' }],
+      cc: [{ email: 'team@example.com' }],
+      bcc: [],
+      from: null,
+      subject: 'Grüße',
+      body_text: null,
+      body_html: '<a href="https://example.com">x</a>',
+      headers: { 'X-Order': '1' },
+      attachments: [{ filename: 'a.txt', content_type: 'text/plain', size: 5 }],
+      bounce_type: null,
+      engagement: { bounces: 0, first_opened_at: expect.any(String) },
+    });
+    const bare = await tenant.api.post('/communication/sendgrid/emails', { to: ['a@example.com'], subject: 'x' });
+    expect(bare.body.errors.map(({ field }: { field: string }) => field)).toEqual(['body_text']);
   });
 
   it('kept to its document, and logged no fault', () => {

@@ -11,7 +11,9 @@ export interface Operation {
   operationId: string;
   definition: {
     parameters?: Array<{ name: string; in: string; schema?: Json; required?: boolean }>;
-    requestBody?: { content: Record<string, { schema: Json; example?: unknown }> };
+    requestBody?: {
+      content: Record<string, { schema: Json; example?: unknown; examples?: Record<string, { value: Json }> }>;
+    };
     responses: Record<string, { description?: string; headers?: Json; content?: Record<string, Json> }>;
     security?: Array<Record<string, unknown>>;
   };

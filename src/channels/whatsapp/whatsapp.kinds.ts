@@ -153,6 +153,13 @@ export const WHATSAPP_KINDS: readonly NamedSendKind[] = [
       template_language: 'en_US',
       template_parameters: ['Ann', '8121'],
     },
+    examples: {
+      'twilio-whatsapp': {
+        to: '+393331234567',
+        template_name: 'HX0123456789abcdef0123456789abcdef',
+        template_parameters: ['Ann', '8121'],
+      },
+    },
     toSend: ({ template_name, template_language, template_parameters, media_url, ...options }) => {
       const template: WhatsAppTemplateDto = { name: template_name };
       if (template_language !== undefined) template.language = template_language;

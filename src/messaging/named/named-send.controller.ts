@@ -58,7 +58,10 @@ function namedSendController(definition: ProviderDefinition, kind: NamedSendKind
       description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
       schema: { type: 'string', example: 'wait=10' },
     })
-    @ApiBody({ type: BodyDto, examples: { simple: { summary: 'A message', value: kind.example } } })
+    @ApiBody({
+      type: BodyDto,
+      examples: { simple: { summary: 'A message', value: kind.examples?.[definition.slug] ?? kind.example } },
+    })
     @ApiSendAnswers(view)
     send(
       @CurrentTenant() tenant: Principal,

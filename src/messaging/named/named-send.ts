@@ -32,6 +32,8 @@ export interface NamedSendKind<Body extends NamedSendOptionsDto = NamedSendOptio
   body: Type<Body>;
   /** A body that works with the simulator. */
   example: object;
+  /** The same for providers that the first one does not suit, by slug. */
+  examples?: Readonly<Record<string, object>>;
   /** The channel's own send for it, as plain fields. `config_id` is taken out before. */
   toSend(body: Omit<Body, 'config_id'>): object;
   /** Fields of the channel's send that are called otherwise here: errors name them in the words of this path. */
