@@ -81,7 +81,8 @@ const BY_RECIPIENT = new Map(MAGIC_RECIPIENTS.map((one) => [one.recipient, one])
 
 /** What a recipient asks of a provider's stand-in. */
 export function behaviourFor(recipient: string, provider: string): SimulatedBehaviour {
-  const found = BY_RECIPIENT.get(recipient.toLowerCase());
+  // A tag makes an address that no suppression is for yet: `hard-bounce+2@simulator.test`.
+  const found = BY_RECIPIENT.get(recipient.toLowerCase().replace(/\+[^@]*(?=@simulator\.test$)/, ''));
   if (found === undefined || (found.onlyAt !== undefined && !found.onlyAt.includes(provider))) return 'delivered';
   return found.behaviour;
 }

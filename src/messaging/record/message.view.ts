@@ -142,7 +142,8 @@ export class MessageView {
   from: string | null;
 
   @ApiProperty({
-    description: 'What it says, by channel; null once erased.',
+    description:
+      'What it says, by channel; null once erased. Files of an email are shown without their bytes, with their `size`.',
     type: 'object',
     additionalProperties: true,
     nullable: true,

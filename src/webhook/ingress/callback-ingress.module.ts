@@ -11,6 +11,7 @@ import { CallbackStore } from './callback-store';
 import { CallbackController } from './callback.controller';
 import { ProviderEventReader } from './provider-event-reader';
 import { ProviderEventsController } from './provider-events.controller';
+import { UnsubscribeController } from './unsubscribe.controller';
 import { SessionReports } from './session-reports';
 
 const RETRY_MS = 1_000;
@@ -39,7 +40,7 @@ export class UnmatchedCallbacks {
  */
 @Module({
   imports: [GatewayModule, MessagingModule],
-  controllers: [CallbackController, ProviderEventsController],
+  controllers: [CallbackController, ProviderEventsController, UnsubscribeController],
   providers: [
     CallbackConfigs,
     CallbackEffects,

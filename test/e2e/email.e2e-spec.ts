@@ -1,0 +1,281 @@
+import { randomBytes } from 'node:crypto';
+import { sendgrid } from '../../src/channels/email/providers/sendgrid.provider';
+import type { ApiAnswer, Wire } from '../support/api-client';
+import { assertStatus, Service, type Tenant } from '../support/e2e-service';
+import { json, ScriptedServer } from '../support/scripted-server';
+import { until } from '../support/until';
+
+jest.setTimeout(60_000);
+
+/** The stand-ins' verification key: the example of the field. */
+const SIMULATOR_KEY = sendgrid.credentials.webhook_signing_key!.example;
+
+describe('email', () => {
+  let service: Service;
+  let tenant: Tenant;
+  let configs: Record<string, string>;
+  let domain: string;
+
+  beforeAll(async () => {
+    service = await Service.start({ UNIMSG_SIMULATOR: 'on' });
+    tenant = await service.tenant({ sms: null, twilio: false, vonage: false });
+    const sendgridKey = `SG.${randomBytes(16).toString('hex')}`;
+    const mailgunKey = randomBytes(16).toString('hex');
+    const signingKey = randomBytes(16).toString('hex');
+    for (const secret of [sendgridKey, mailgunKey, signingKey]) service.secrets.add(secret);
+    domain = `${randomBytes(6).toString('hex')}.example.com`;
+    configs = {
+      sendgrid: await config('sendgrid', {
+        credentials: { api_key: sendgridKey, webhook_signing_key: SIMULATOR_KEY },
+        from_email: 'orders@example.com',
+        from_name: 'Example Shop',
+        enable_open_tracking: true,
+      }),
+      mailgun: await config('mailgun', {
+        credentials: { api_key: mailgunKey, webhook_signing_key: signingKey, domain, region: 'eu' },
+        from_email: `orders@${domain}`,
+      }),
+    };
+    assertStatus(
+      await tenant.api.put('/v1/gateways', { gateways: { email: { primary: 'sendgrid', fallback: ['mailgun'] } } }),
+      200,
+    );
+  });
+
+  afterAll(() => service.stop());
+
+  async function config(provider: string, body: object): Promise<string> {
+    const made = await tenant.api.post(`/communication/${provider}/configs`, {
+      display_name: provider,
+      status: 'active',
+      ...body,
+    });
+    assertStatus(made, 201);
+    return made.body.data.id as string;
+  }
+
+  const post = (body: object): Promise<ApiAnswer> =>
+    tenant.api.post('/v1/email/send', { subject: 'Hello', text: 'Your order is here.', ...body });
+
+  async function send(body: object): Promise<string> {
+    const sent = await post(body);
+    assertStatus(sent, 202);
+    return sent.body.data.message_id as string;
+  }
+
+  async function received(to: string, provider: string): Promise<Wire> {
+    let found: Wire | undefined;
+    await until('the stand-in has the mail', async () => {
+      const { body } = await service.anonymous.get(
+        `/simulator/messages?to=${encodeURIComponent(to)}&provider=${provider}`,
+      );
+      found = body.data[0] as Wire | undefined;
+      return found !== undefined;
+    });
+    return found!;
+  }
+
+  it.each(['sendgrid', 'mailgun'])('sends and hears of the delivery by %s', async (provider) => {
+    const to = `ada-${provider}@example.net`;
+    const id = await send({ to, provider });
+    const message = await tenant.until(id, ({ status }) => status === 'delivered');
+    expect(message).toMatchObject({
+      channel: 'email',
+      to,
+      gateway: provider,
+      config_id: configs[provider],
+      segments: null,
+    });
+    expect(message.attempts).toHaveLength(1);
+    const worthMs = Date.parse(message.expires_at as string) - Date.parse(message.created_at as string);
+    expect(Math.round(worthMs / 60_000)).toBe(24 * 60);
+    expect(await received(to, provider)).toMatchObject({ reference: id, body: 'Your order is here.' });
+  });
+
+  it.each(['sendgrid', 'mailgun'])('hands on names, subjects and addresses of any script by %s', async (provider) => {
+    const to = `jörg-${provider}@bücher.example`;
+    const text = 'Grüße 🚀 用户';
+    const id = await send({ to: [{ email: to, name: 'Jörg "J" Müller, Köln' }], subject: 'Ünï 🚀', text, provider });
+    await tenant.until(id, ({ status }) => status === 'delivered');
+    expect(await received(to, provider)).toMatchObject({ to, body: text, reference: id });
+  });
+
+  it.each(['sendgrid', 'mailgun'])('tells what recipients do, and what came back, by %s', async (provider) => {
+    // With a tag, since what came back once is suppressed from then on.
+    const at = (name: string) => `${name}+${provider}@simulator.test`;
+    const html = '<a href="https://example.com/orders/1">order</a>';
+    const [engaged, complained, unsubscribed, hard, soft, refused] = await Promise.all(
+      ['engaged', 'complained', 'unsubscribed', 'hard-bounce', 'soft-bounce', 'invalid-recipient'].map((name) =>
+        send({ to: { email: at(name) }, html, provider }),
+      ),
+    );
+    const opened = await tenant.until(engaged!, ({ engagement }) => engagement.clicks === 1);
+    expect(opened).toMatchObject({ status: 'delivered', engagement: { opens: 1, clicks: 1, bounces: 0 } });
+    expect((opened.events as Wire[]).find(({ event }) => event === 'email.clicked')!.detail).toMatchObject({
+      url: 'https://example.com/orders/1',
+    });
+    await tenant.until(complained!, ({ engagement }) => engagement.complaints === 1);
+    await tenant.until(unsubscribed!, ({ engagement }) => engagement.unsubscribes === 1);
+    const bounced = await tenant.until(hard!, ({ engagement }) => engagement.bounces === 1);
+    expect(bounced).toMatchObject({ engagement: { bounce_type: 'hard' } });
+    expect(await tenant.until(hard!, ({ final }) => final === true)).toMatchObject({ status: 'undelivered' });
+    const deferred = await tenant.until(soft!, ({ engagement }) => engagement.bounces === 1);
+    expect(deferred).toMatchObject({ status: 'sent', engagement: { bounce_type: 'soft' } });
+    const failed = await tenant.until(refused!, ({ final }) => final === true);
+    expect(failed).toMatchObject({ status: 'failed', error_code: 'invalid_recipient' });
+  });
+
+  it.each(['sendgrid', 'mailgun'])('sends once what %s took without saying so', async (provider) => {
+    const to = `malformed-body+${provider}@simulator.test`;
+    const message = await tenant.until(await send({ to, provider }), ({ status }) => status === 'delivered');
+    expect(message).toMatchObject({ gateway: provider, possible_duplicate: false });
+    expect(message.attempts).toHaveLength(1);
+    const { body } = await service.anonymous.get(`/simulator/messages?to=${encodeURIComponent(to)}`);
+    expect(body.data).toHaveLength(1);
+  });
+
+  it('counts each recipient’s doings, and takes the status of the first', async () => {
+    const to = ['first@example.net', 'second@example.net'];
+    const id = await send({ to, cc: 'third@example.net', bcc: ['fourth@example.net'], provider: 'sendgrid' });
+    const message = await tenant.until(id, ({ status }) => status === 'delivered');
+    expect(message.to).toBe('first@example.net');
+    expect(message.content).toMatchObject({ to: [{ email: 'first@example.net' }, { email: 'second@example.net' }] });
+  });
+
+  it('shows the files of a mail by name, type and size, never their bytes', async () => {
+    const bytes = randomBytes(1_500_001);
+    const attachments = [
+      { filename: 'Räch"nung.pdf', content_type: 'application/pdf', content: bytes.toString('base64') },
+      { filename: 'a.txt', content_type: 'text/plain', content: 'aGk=' },
+    ];
+    const id = await send({ to: 'files@example.net', attachments, provider: 'mailgun' });
+    const message = await tenant.until(id, ({ status }) => status === 'delivered');
+    const shown = [
+      { filename: 'Räch"nung.pdf', content_type: 'application/pdf', size: bytes.length },
+      { filename: 'a.txt', content_type: 'text/plain', size: 2 },
+    ];
+    expect(message.content.attachments).toEqual(shown);
+    const list = await tenant.api.get('/v1/messages?to=files@example.net');
+    expect(list.body.data[0].content.attachments).toEqual(shown);
+  });
+
+  it.each<[string, object, string, string]>([
+    ['a header in the subject', { subject: 'Hi\r\nBcc: x@example.com' }, 'subject', 'invalid_characters'],
+    ['a header in a name', { to: { email: 'a@example.com', name: 'A\nBcc: x' } }, 'to.name', 'invalid_characters'],
+    ['a header in a header', { headers: { 'X-A': 'b\r\nBcc: x' } }, 'headers.X-A', 'invalid_characters'],
+    ['a header of the service', { headers: { Bcc: 'x@example.com' } }, 'headers.Bcc', 'not_allowed'],
+    ['a bad address', { to: 'nobody' }, 'to', 'invalid_email'],
+    ['a recipient twice', { cc: 'A@example.com' }, 'cc[0]', 'duplicate'],
+    [
+      'bad base64',
+      { attachments: [{ filename: 'a', content_type: 'a/b', content: '!!!!' }] },
+      'attachments[0].content',
+      'invalid_base64',
+    ],
+    [
+      'a path',
+      { attachments: [{ filename: 'a/b', content_type: 'a/b', content: 'aGk=' }] },
+      'attachments[0].filename',
+      'invalid_characters',
+    ],
+  ])('refuses %s before any provider sees it', async (_, body, field, code) => {
+    const answer = await post({ to: 'a@example.com', ...body });
+    assertStatus(answer, 400);
+    expect(answer.body.errors).toEqual([expect.objectContaining({ field, code })]);
+  });
+
+  it('takes 10 MiB and no more', async () => {
+    const file = (bytes: number) => [
+      { filename: 'a.bin', content_type: 'application/octet-stream', content: Buffer.alloc(bytes).toString('base64') },
+    ];
+    const large = await post({ to: 'large@example.net', attachments: file(7 * 1024 * 1024), sandbox: true });
+    assertStatus(large, 200);
+    expect(large.body.data.would_use_gateway).toBe('sendgrid');
+    const answer = await post({ to: 'large@example.net', attachments: file(8 * 1024 * 1024) });
+    assertStatus(answer, 413);
+    expect(answer.body.code).toBe('payload_too_large');
+  });
+
+  it('refuses what no gateway can carry, and names the field', async () => {
+    const answer = await post({
+      to: ['a@example.com', 'b@example.com'],
+      tracking: { unsubscribe: true },
+      provider: 'mailgun',
+    });
+    assertStatus(answer, 400);
+    expect(answer.body.errors).toEqual([expect.objectContaining({ field: 'tracking.unsubscribe' })]);
+  });
+
+  it('refuses forged callbacks of both providers', async () => {
+    const event = [{ event: 'delivered', email: 'a@example.com', sg_event_id: 'x', timestamp: 1 }];
+    for (const kind of ['events', 'status']) {
+      assertStatus(await service.anonymous.post(`/webhook/sendgrid/${kind}/${configs.sendgrid}`, event), 401);
+      assertStatus(
+        await service.anonymous.post(`/webhook/mailgun/${kind}/${configs.mailgun}`, {
+          signature: {},
+          'event-data': {},
+        }),
+        401,
+      );
+    }
+  });
+});
+
+describe('unsubscribing from an email', () => {
+  let service: Service;
+  let server: ScriptedServer;
+
+  beforeAll(async () => {
+    server = await ScriptedServer.start(json(200, { id: '<1@mg.example.com>', message: 'Queued. Thank you.' }));
+    service = await Service.start({ MAILGUN_BASE_URL: server.origin });
+  });
+  afterAll(async () => {
+    await service.stop();
+    await server.close();
+  });
+
+  it('takes one click on the link in the mail, and counts it once', async () => {
+    const tenant = await service.tenant({ sms: null, twilio: false, vonage: false });
+    const api_key = randomBytes(16).toString('hex');
+    service.secrets.add(api_key);
+    const made = await tenant.api.post('/communication/mailgun/configs', {
+      display_name: 'Mailgun',
+      status: 'active',
+      credentials: { api_key, domain: 'mg.example.com' },
+      from_email: 'orders@mg.example.com',
+    });
+    assertStatus(made, 201);
+    assertStatus(await tenant.api.put('/v1/gateways', { gateways: { email: { primary: 'mailgun' } } }), 200);
+    const mail = { to: 'ada@example.net', subject: 'News', text: 'News', tracking: { unsubscribe: true } };
+    const sent = await tenant.api.post('/v1/email/send', mail);
+    assertStatus(sent, 202);
+    const id = sent.body.data.message_id as string;
+    await tenant.until(id, ({ status }) => status === 'sent');
+    const { body } = server.requests.find(({ method }) => method === 'POST')!;
+    expect(body).toContain('name="h:List-Unsubscribe-Post"\r\n\r\nList-Unsubscribe=One-Click\r\n');
+    const link = /name="h:List-Unsubscribe"\r\n\r\n<([^>]+)>/.exec(body)![1]!;
+    expect(link.startsWith(`${service.url}/unsubscribe/`)).toBe(true);
+
+    const asked = await fetch(link);
+    expect([asked.status, asked.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(await asked.text()).toContain('<form method="post">');
+    expect((await tenant.message(id)).engagement.unsubscribes).toBe(0);
+
+    const wrong = [
+      `${link}x`,
+      link.replace(id, `${id.slice(0, -1)}0`),
+      `${service.url}/unsubscribe/x`,
+      `${service.url}/unsubscribe/a.b.c`,
+    ];
+    for (const url of wrong.filter((one) => one !== link)) {
+      expect((await fetch(url, { method: 'POST' })).status).toBe(404);
+      expect((await fetch(url)).status).toBe(404);
+    }
+    expect((await tenant.message(id)).engagement.unsubscribes).toBe(0);
+
+    const oneClick = { method: 'POST', body: new URLSearchParams({ 'List-Unsubscribe': 'One-Click' }) };
+    for (let time = 0; time < 2; time++) expect((await fetch(link, oneClick)).status).toBe(200);
+    expect(await tenant.message(id)).toMatchObject({ status: 'sent', engagement: { unsubscribes: 1 } });
+    expect((await tenant.events('email.unsubscribed')).map(({ data }) => data.message_id)).toEqual([id]);
+  });
+});
