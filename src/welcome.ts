@@ -26,7 +26,7 @@ export function welcome({ url, config, demo, madeAdminKey }: Welcome): string {
       `  Demo tenant  ${demo.clientId}`,
       `  Demo key     ${demo.apiKey}`,
       '',
-      '  Send a message (Twilio and Vonage are simulated; nothing leaves this machine):',
+      '  Send a message (every provider is simulated; nothing leaves this machine):',
       '',
       `    curl -s ${url}/v1/sms/send -H 'Authorization: Bearer ${demo.apiKey}' -H 'Content-Type: application/json' \\`,
       `      -d '{"to":"+393331234567","message":"Hello from UniMsg"}'`,
