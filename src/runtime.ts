@@ -7,6 +7,7 @@ import { GatewayStates } from './gateway/limits/gateway-states';
 import { SessionKeeper } from './gateway/sessions/session-keeper';
 import { ClaimRecovery } from './messaging/dispatch/claim-recovery';
 import { Dispatcher } from './messaging/dispatch/dispatcher';
+import { FallbackRunner } from './messaging/fallback/fallback-runner';
 import { Maintenance } from './messaging/maintenance';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
 import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
@@ -28,6 +29,7 @@ export class BackgroundWork {
     subscriber: ConfigSubscriber,
     states: GatewayStates,
     unmatched: UnmatchedCallbacks,
+    fallbacks: FallbackRunner,
     deliveries: WebhookDeliveryService,
     sessions: SessionKeeper,
     dispatcher: Dispatcher,
@@ -38,6 +40,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'config prober', work: prober },
       { roles: ['scheduler'], name: 'config subscriber', work: subscriber },
       { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
+      { roles: ['scheduler'], name: 'message fallbacks', work: fallbacks },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       // Before the dispatcher, which goes by what is held; and given up after it.

@@ -11,6 +11,8 @@ import { GatewaySender } from './dispatch/gateway-sender';
 import { LaneGate } from './dispatch/lane-gate';
 import { LaneWaits } from './dispatch/lane-waits';
 import { SentLookup } from './dispatch/sent-lookup';
+import { FallbackRunner } from './fallback/fallback-runner';
+import { FallbackStore } from './fallback/fallback-store';
 import { BatchService } from './intake/batch.service';
 import { DryRunService } from './intake/dry-run.service';
 import { IntakeService } from './intake/intake.service';
@@ -50,7 +52,9 @@ import { SuppressionsService } from './suppression/suppressions.service';
     SuppressionsService,
     IntakeMetrics,
     MessageInserter,
+    FallbackStore,
     IntakeService,
+    FallbackRunner,
     DryRunService,
     SendResponder,
     BatchService,
@@ -79,6 +83,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
     Dispatcher,
     ClaimRecovery,
     Maintenance,
+    FallbackRunner,
   ],
 })
 export class MessagingModule {}

@@ -58,6 +58,12 @@ export class DryRunService {
       send_at: assessment.sendAt === null ? null : new Date(assessment.sendAt).toISOString(),
       expires_at: new Date(assessment.expiresAt).toISOString(),
       on_ambiguous: route.onAmbiguous,
+      on_undelivered: assessment.fallbacks.map((fallback) => ({
+        channel: fallback.channel,
+        to: fallback.recipient,
+        after_seconds: fallback.afterSeconds,
+        gateways: fallback.candidates.map(({ gateway }) => gateway),
+      })),
       quota: { limited: false, remaining: null },
       suppressed: suppressed.length > 0,
       suppressions: suppressed,

@@ -70,6 +70,20 @@ export class DryRunSuppressionView {
   reason: string;
 }
 
+export class DryRunFallbackView {
+  @ApiProperty({ description: 'The channel it would go by.', enum: CHANNELS, example: 'email' })
+  channel: string;
+
+  @ApiProperty({ description: 'The recipient, normalised.', example: 'ada@example.com' })
+  to: string;
+
+  @ApiProperty({ description: 'So long without a delivery.', type: 'integer', example: 300 })
+  after_seconds: number;
+
+  @ApiProperty({ description: 'The gateways that would be tried, in order.', type: [String], example: ['sendgrid'] })
+  gateways: string[];
+}
+
 /** What a send would do, and why. */
 export class DryRunView {
   @ApiProperty({ description: 'Always true.', example: true })
@@ -124,6 +138,13 @@ export class DryRunView {
     example: 'failover',
   })
   on_ambiguous: string;
+
+  @ApiProperty({
+    description: 'What would follow when it is not delivered.',
+    type: [DryRunFallbackView],
+    example: [],
+  })
+  on_undelivered: DryRunFallbackView[];
 
   @ApiProperty({ description: 'What is left of the quota.', type: DryRunQuotaView })
   quota: DryRunQuotaView;

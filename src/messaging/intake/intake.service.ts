@@ -9,12 +9,16 @@ import { Problem } from '../../kernel/problem';
 import { GatewayFactory } from '../../gateway/gateway-factory';
 import type { OutboundMessage } from '../../gateway/contracts/gateway';
 import { Router, type Candidate, type Route } from '../../gateway/router';
+import { validateBody } from '../../platform/http/validation';
 import type { Principal } from '../../tenancy/principal';
 import { ChannelRegistry, type ChannelDescriptor, type PreparedContent } from '../channel-registry';
+import { inItem, readFallbackItem, type PlannedFallback } from '../fallback/fallback-item';
+import { FallbackStore } from '../fallback/fallback-store';
 import { PRIORITY_RANK } from '../record/message.types';
 import { MessageInserter, type InsertResult, type NewMessage, type StoredMessage } from './message-inserter';
 import type { SendOptionsDto } from './send-options.dto';
 
+const NO_FALLBACKS: readonly PlannedFallback[] = [];
 const MAX_AHEAD_MS = 35 * 24 * 3_600_000;
 /** Clocks differ: a `send_at` this little in the past means now. */
 const CLOCK_TOLERANCE_MS = 60_000;
@@ -48,6 +52,8 @@ export interface Assessment {
   sendAt: number | null;
   expiresAt: number;
   sandbox: boolean;
+  /** The items of `on_undelivered`, in order. */
+  fallbacks: readonly PlannedFallback[];
 }
 
 /**
@@ -61,6 +67,7 @@ export class IntakeService {
     private readonly router: Router,
     private readonly gateways: GatewayFactory,
     private readonly inserter: MessageInserter,
+    private readonly fallbacks: FallbackStore,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -111,9 +118,24 @@ export class IntakeService {
         : (candidate?.configId ?? assessment.route.skipped.find((skip) => skip.temporary)?.configId ?? ''),
       idempotency,
     };
-    const result = await this.inserter.insert(message);
+    const { fallbacks } = assessment;
+    const result =
+      fallbacks.length === 0 || sandbox
+        ? await this.inserter.insert(message)
+        : await this.insertWith(fallbacks, message);
     if (result.kind === 'stored') return this.answer(principal.clientId, message, message.gateway, false);
     return this.repeated(principal.clientId, result);
+  }
+
+  /** The longer way of a message that another one may follow: its plan is committed first, so there is no such message without it. */
+  private async insertWith(fallbacks: readonly PlannedFallback[], message: NewMessage): Promise<InsertResult> {
+    const { clientId, idempotency, id } = message;
+    const earlier = idempotency && (await this.inserter.earlier(clientId, idempotency.key, idempotency.bodyHash));
+    if (earlier) return earlier;
+    await this.fallbacks.plan(id, clientId, message.sendAt ?? messageIdTime(id)!, fallbacks);
+    const result = await this.inserter.insert(message);
+    if (result.kind !== 'stored') await this.fallbacks.drop(id);
+    return result;
   }
 
   /** @throws Problem idempotency_conflict */
@@ -130,10 +152,18 @@ export class IntakeService {
     return this.answer(clientId, replayOf(result.message), result.message.gateway, true);
   }
 
-  /** Everything that is decided about a request before it is stored. Stores nothing. @throws Problem */
-  async assess(principal: Principal, descriptor: ChannelDescriptor, dto: SendOptionsDto): Promise<Assessment> {
+  /**
+   * Everything that is decided about a request before it is stored. Stores nothing.
+   * @param now when the message would be accepted; later than now for a fallback
+   * @throws Problem
+   */
+  async assess(
+    principal: Principal,
+    descriptor: ChannelDescriptor,
+    dto: SendOptionsDto,
+    now = this.clock.now(),
+  ): Promise<Assessment> {
     checkMetadata(dto.metadata);
-    const now = this.clock.now();
     const sendAt = sendTime(dto, now);
     const expiresAt = expiryTime(dto, sendAt ?? now, descriptor.defaultExpiryMs);
     const prepared = descriptor.prepare(dto);
@@ -194,7 +224,33 @@ export class IntakeService {
         );
       }
     }
-    return { prepared, route, able, unable, sendAt, expiresAt, sandbox: principal.sandbox || dto.sandbox === true };
+    const sandbox = principal.sandbox || dto.sandbox === true;
+    const fallbacks = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
+    return { prepared, route, able, unable, sendAt, expiresAt, sandbox, fallbacks };
+  }
+
+  /** Each item as the send that it is going to be, by today's routes. @throws Problem that names the item */
+  private async assessFallbacks(
+    principal: Principal,
+    message: SendOptionsDto,
+    start: number,
+  ): Promise<PlannedFallback[]> {
+    const planned: PlannedFallback[] = [];
+    let at = start;
+    for (const [index, item] of message.on_undelivered!.entries()) {
+      try {
+        const { channel, afterSeconds, body } = readFallbackItem(item, message);
+        at += afterSeconds * 1000;
+        const descriptor = this.descriptor(channel);
+        const dto = validateBody(descriptor.dto, body) as SendOptionsDto;
+        const { prepared, able } = await this.assess(principal, descriptor, dto, at);
+        const { recipient } = prepared;
+        planned.push({ channel: descriptor.channel, recipient, afterSeconds, body, candidates: able });
+      } catch (error) {
+        throw error instanceof Problem && error.status < 500 ? inItem(error, index) : error;
+      }
+    }
+    return planned;
   }
 
   private route(principal: Principal, channel: Channel, to: string, dto: SendOptionsDto): Route | Promise<Route> {

@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
+  ArrayMinSize,
   IsArray,
   IsBoolean,
   IsIn,
@@ -12,7 +13,8 @@ import {
   Matches,
   MaxLength,
 } from 'class-validator';
-import { PRIORITIES, type Priority } from '../../kernel/channel';
+import { CHANNELS, PRIORITIES, type Priority } from '../../kernel/channel';
+import { LONGEST_AFTER_SECONDS, MOST_FALLBACKS } from '../fallback/fallback-limits';
 
 /** RFC 3339 with a time zone; a local time would mean something else on each machine. */
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
@@ -115,4 +117,33 @@ export class SendOptionsDto {
   @IsString({ each: true })
   @Length(1, 64, { each: true })
   tags?: string[];
+
+  @ApiPropertyOptional({
+    description:
+      'What to send by another channel, or to another recipient, when this message is not delivered: each item has a `channel`, `after_seconds` (from the message, or from the item before it, without a delivery; a failure brings it on at once) and the fields of that channel’s send. `reference`, `metadata` and `tags` are those of the message unless the item has its own.',
+    type: 'array',
+    items: {
+      type: 'object',
+      additionalProperties: true,
+      required: ['channel', 'after_seconds'],
+      properties: {
+        channel: { type: 'string', enum: [...CHANNELS], description: 'The channel it goes by.', example: 'sms' },
+        after_seconds: {
+          type: 'integer',
+          minimum: 1,
+          maximum: LONGEST_AFTER_SECONDS,
+          description: 'How long to wait for a delivery.',
+          example: 300,
+        },
+      },
+    },
+    minItems: 1,
+    maxItems: MOST_FALLBACKS,
+    example: [{ channel: 'sms', after_seconds: 300, to: '+393331234568', message: 'Your parcel is here.' }],
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MOST_FALLBACKS)
+  on_undelivered?: unknown[];
 }

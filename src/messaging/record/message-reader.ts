@@ -4,6 +4,7 @@ import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import { Database, type Transaction } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
+import { readFallbacks } from '../fallback/fallback-reader';
 import { NO_ENGAGEMENT, type Engagement } from './engagement';
 import { isFinal } from './message-state';
 import { PRIORITY_NAMES, type AttemptRecord } from './message.types';
@@ -109,7 +110,7 @@ export class MessageReader {
         'SELECT type, occurred_at, gateway, data FROM events WHERE client_id = $1 AND message_id = $2 AND created_at >= to_timestamp($3 / 1000.0) ORDER BY tx, seq',
         [clientId, id, at - 60_000],
       );
-      return { ...viewOf(row), events: timeline(row, events) };
+      return { ...viewOf(row), events: timeline(row, events), ...(await readFallbacks(tx, clientId, id)) };
     });
   }
 

@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { CHANNELS, MESSAGE_STATUSES, PRIORITIES } from '../../kernel/channel';
+import { FallbackView } from '../fallback/fallback.view';
 import { EngagementView } from './engagement.view';
 
 export class AcceptedMessageView {
@@ -184,6 +185,23 @@ export class MessageView {
     required: false,
   })
   events?: MessageEventView[];
+
+  @ApiProperty({
+    description: 'What is sent when it is not delivered, in order. In lists: left out.',
+    type: [FallbackView],
+    required: false,
+    example: [],
+  })
+  on_undelivered?: FallbackView[];
+
+  @ApiProperty({
+    description: 'The message that it was sent in place of, by `on_undelivered`; null for others. In lists: left out.',
+    nullable: true,
+    type: String,
+    required: false,
+    example: null,
+  })
+  fallback_of?: string | null;
 
   @ApiProperty({ description: 'What the provider charged, once it said so.', type: CostView, nullable: true })
   cost: CostView | null;

@@ -6,6 +6,7 @@ import { Messages1763800400000 } from '../../../migrations/1763800400000-message
 import { Webhooks1763800500000 } from '../../../migrations/1763800500000-webhooks';
 import { Engagement1763800600000 } from '../../../migrations/1763800600000-engagement';
 import { Suppressions1763800600100 } from '../../../migrations/1763800600100-suppressions';
+import { Fallbacks1763800600200 } from '../../../migrations/1763800600200-fallbacks';
 import { Sessions1763800700000 } from '../../../migrations/1763800700000-sessions';
 import { Audit1763800800000 } from '../../../migrations/1763800800000-audit';
 
@@ -18,6 +19,7 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Webhooks1763800500000,
   Engagement1763800600000,
   Suppressions1763800600100,
+  Fallbacks1763800600200,
   Sessions1763800700000,
   Audit1763800800000,
 ];

@@ -91,7 +91,8 @@ export const META_ERRORS: Readonly<Record<string, ErrorRow>> = Object.freeze({
     { 130472: 'The recipient is in an experiment and gets no marketing messages' },
   ),
   ...errorRows(
-    { class: 'recipient_permanent', code: 'opted_out' },
+    // Not `opted_out`: what is no marketing still arrives.
+    { class: 'recipient_permanent', code: 'marketing_opted_out' },
     { 131050: 'The recipient wants no marketing messages from this business' },
   ),
   ...errorRows(
