@@ -1,5 +1,5 @@
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
-import { telegram_bot } from './providers/telegram-bot.provider';
+import { telegramBot } from './providers/telegram-bot.provider';
 
 /** Every Telegram provider, one line each. Nothing else is registered anywhere. */
-export const TELEGRAM_PROVIDERS: readonly ProviderDefinition[] = [telegram_bot];
+export const TELEGRAM_PROVIDERS: readonly ProviderDefinition[] = [telegramBot];

@@ -19,7 +19,7 @@ export interface CredentialField {
   identifiesAccount?: boolean;
   pattern?: RegExp;
   /** For what no pattern can tell: what is wrong with a value, undefined when nothing is. Must not repeat the value. */
-  check?(value: string): string | undefined;
+  check?: (value: string) => string | undefined;
   example: string;
 }
 

@@ -7,7 +7,7 @@ import type { OutboundMessage, TelegramContent } from '../../../gateway/contract
 import { GatewayError, InvalidSignature } from '../../../gateway/contracts/gateway-error';
 import { ManualClock } from '../../../kernel/clock';
 import { UndiciHttpClient } from '../../../platform/http-client/undici-http-client';
-import { telegram_bot } from './telegram-bot.provider';
+import { telegramBot } from './telegram-bot.provider';
 
 const accountA: SampleAccount = {
   settings: {},
@@ -210,7 +210,7 @@ const DESCRIPTIONS: Record<string, string> = {
 
 describe('Telegram', () => {
   providerContract({
-    definition: telegram_bot,
+    definition: telegramBot,
     accounts: [accountA, accountB],
     message,
     accepted: sent(),
@@ -312,7 +312,7 @@ describe('Telegram', () => {
     let server: ScriptedServer;
     let http: UndiciHttpClient;
     const gateway = () =>
-      telegram_bot.create(gatewayDeps({ http, baseUrl: server.origin, clock: new ManualClock(SAMPLE_NOW) }));
+      telegramBot.create(gatewayDeps({ http, baseUrl: server.origin, clock: new ManualClock(SAMPLE_NOW) }));
     const send = (over: Partial<OutboundMessage<'telegram'>> = {}) =>
       gateway().send({ ...message, ...over }, contextFor(accountA));
     const failure = (over?: Partial<OutboundMessage<'telegram'>>) =>
@@ -446,7 +446,7 @@ describe('Telegram', () => {
   });
 
   describe('secret', () => {
-    const { verify } = telegram_bot.callbacks.events!;
+    const { verify } = telegramBot.callbacks.events!;
     const own = { settings: {}, credentials: { bot_token: '1:made' } };
     const request = (secret: string) =>
       update({ message: { ...text, text: 'x' } }, { settings: {}, credentials: { webhook_secret: secret } });
@@ -463,7 +463,7 @@ describe('Telegram', () => {
 
   describe('validate', () => {
     const issues = (content: TelegramContent) =>
-      telegram_bot
+      telegramBot
         .create(gatewayDeps({ http: new UndiciHttpClient(), baseUrl: '' }))
         .validate({ ...message, content }, {})
         .map(({ field, code }) => [field, code]);

@@ -184,7 +184,7 @@ function mediaMethod(url: string): [string, string] {
 }
 
 /** Telegram, by a bot of the tenant's. */
-export const telegram_bot: ProviderDefinition = Object.freeze<ProviderDefinition>({
+export const telegramBot: ProviderDefinition = Object.freeze<ProviderDefinition>({
   key: 'telegram_bot',
   channel: 'telegram',
   slug: 'telegram',
