@@ -38,6 +38,19 @@ export class GatewayCalls {
     return opened && this.context(config, opened, options);
   }
 
+  /**
+   * Where a config's provider reports, by kind, with the token in it where that is what proves a callback.
+   * @throws GatewayError of class `config` when a credential does not resolve
+   */
+  async callbackUrls(config: ProviderConfig): Promise<Partial<Record<CallbackKind, string>>> {
+    const definition = this.registry.require(config.provider);
+    const opened = await this.open(config);
+    const kinds = Object.keys(definition.callbacks) as CallbackKind[];
+    return Object.fromEntries(
+      kinds.map((kind) => [kind, this.callbackUrl(definition, config, opened, kind, undefined)]),
+    );
+  }
+
   private context(config: ProviderConfig, opened: OpenedConfig, options: CallOptions): GatewayContext {
     const definition = this.registry.require(config.provider);
     return {

@@ -2,6 +2,7 @@ import { Service, type Tenant } from '../support/e2e-service';
 
 const MAGIC_LATE_BOUNCE = '+15005550011';
 const MAGIC_REPLY = '+15005550012';
+const MAGIC_SILENT = '+15005550013';
 const MAGIC_HANG = '+15005550005';
 const MAGIC_MALFORMED = '+15005550007';
 
@@ -121,6 +122,32 @@ describe('Skebby and 46elks, by the stand-ins of the simulator', () => {
         status: 400,
         body: { code: 'invalid_request', errors: [{ field: 'to', code: 'invalid_phone_number' }] },
       });
+    });
+  });
+
+  it('shows where Skebby must report, which no request can say, and notes it; a report there counts', async () => {
+    const { body } = await tenant.api.get('/communication/skebby/configs');
+    const { id, callback_urls: shownToAll } = body.data[0];
+    expect(shownToAll).toEqual({});
+    const path = `/communication/skebby/configs/${id}/callback-urls`;
+    const reader = await tenant.key(['configs:read']);
+    expect((await reader.get(path)).status).toBe(403);
+    const shown = await tenant.api.get(path);
+    expect(shown).toMatchObject({ status: 200, body: { data: { id } } });
+    const { status, inbound } = shown.body.data.callback_urls_with_token;
+    expect([status, inbound].map((url) => new URL(url).searchParams.get('token')!.length)).toEqual([32, 32]);
+    const [entry] = (await tenant.api.get('/v1/audit')).body.data;
+    expect(entry).toMatchObject({ action: 'callback_urls.shown', object: id });
+    expect(JSON.stringify(entry)).not.toContain(new URL(status).searchParams.get('token'));
+
+    const message = await tenant.send(MAGIC_SILENT, { provider: 'skebby' });
+    await tenant.until(message, (one) => one.status === 'sent');
+    const report = new URL(status);
+    for (const [name, value] of Object.entries({ order_id: message, status: 'UNKNRCPT', recipient: MAGIC_SILENT }))
+      report.searchParams.set(name, value);
+    expect((await service.anonymous.get(report.pathname + report.search)).status).toBe(200);
+    expect(await tenant.until(message, (one) => one.status === 'failed')).toMatchObject({
+      error_code: 'invalid_recipient',
     });
   });
 

@@ -6,10 +6,14 @@ import { ok, page, type Page, type Success } from '../../platform/http/envelope'
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
+import { ShowsSecret } from '../../tenancy/audit/shows-secret.decorator';
+import { GatewayError } from '../contracts/gateway-error';
 import type { ProviderDefinition } from '../contracts/provider-definition';
+import { GatewayCalls } from '../gateway-calls';
 import { ConfigPresenter } from './config.presenter';
 import { ConfigService } from './config.service';
 import {
+  CallbackUrlsView,
   ConfigTestView,
   ConfigUsageQueryDto,
   ConfigUsageView,
@@ -44,6 +48,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
     constructor(
       private readonly configs: ConfigService,
       private readonly presenter: ConfigPresenter,
+      private readonly calls: GatewayCalls,
     ) {}
 
     @Post()
@@ -194,6 +199,31 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
     async test(@CurrentTenant() tenant: Principal, @Param('id') id: string): Promise<Success<ConfigTestView>> {
       const config = await this.configs.get(tenant.clientId, definition, id);
       return ok(await this.presenter.test(config));
+    }
+
+    @Get(':id/callback-urls')
+    @Scopes('configs:write')
+    @ShowsSecret('callback_urls.shown')
+    @ApiOperation({
+      operationId: `get${named}ConfigCallbackUrls`,
+      summary: `Show where ${title} must report, tokens included`,
+      description:
+        'For the provider’s console, where it has to be entered by hand. Needs `configs:write`, as a token is a secret; each showing is noted in the audit log.',
+    })
+    @ApiParam(ID_PARAM)
+    @ApiData(CallbackUrlsView, { description: 'The URLs. None for a provider that does not call back.' })
+    @ApiProblems('not_found', 'conflict')
+    async callbackUrls(
+      @CurrentTenant() tenant: Principal,
+      @Param('id') id: string,
+    ): Promise<Success<CallbackUrlsView>> {
+      const config = await this.configs.get(tenant.clientId, definition, id);
+      try {
+        return ok({ id: config.id, callback_urls_with_token: await this.calls.callbackUrls(config) });
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error;
+        throw new Problem('conflict', `The URLs cannot be shown: ${error.message}.`);
+      }
     }
 
     @Get(':id/usage')

@@ -149,6 +149,21 @@ export class ConfigTestView {
   status: ConfigStatus;
 }
 
+/** Where a provider reports, with what proves it. */
+export class CallbackUrlsView {
+  @ApiProperty({ description: 'Id of the config.', example: ID })
+  id: string;
+
+  @ApiProperty({
+    description:
+      'The URL by kind of callback. A `token` in one proves callbacks of a provider that does not sign: give it to nobody else.',
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { status: `https://unimsg.example.com/webhook/skebby/status/${ID}?token=0q1w2e3r4t5y6u7i` },
+  })
+  callback_urls_with_token: Partial<Record<CallbackKind, string>>;
+}
+
 /** What every config shows; each provider's view adds its own settings. */
 export class ConfigView {
   @ApiProperty({ description: 'Id of the config.', example: ID })
@@ -187,7 +202,7 @@ export class ConfigView {
 
   @ApiProperty({
     description:
-      'Where the provider reports, by kind; for its console, where one has to enter them. Kinds that need a token are left out.',
+      'Where the provider reports, by kind; for its console, where one has to enter them. Kinds that need a token are left out; `…/{id}/callback-urls` has them all.',
     type: 'object',
     additionalProperties: { type: 'string' },
     example: { status: `https://unimsg.example.com/webhook/twilio/status/${ID}` },

@@ -10,6 +10,7 @@ export const AUDIT_ACTIONS = [
   'signing_secret.shown',
   'tenant_secrets.shown',
   'webhook_secret.shown',
+  'callback_urls.shown',
   'secrets.resealed',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
