@@ -16,6 +16,7 @@ const PUBLIC = [
   'HealthController.ready',
   'OpsController.getMetrics',
   'SimulatorController.list',
+  'UnsubscribeController.',
 ];
 
 /** Fields of an answer that hold a secret. */

@@ -196,7 +196,8 @@ describe('bad input', () => {
       const path = isCallback(operation)
         ? operation.path.replace('{provider}', 'twilio').replace('{kind}', 'status').replace('{config_id}', ids.twilio)
         : pathWith(operation.path, ids);
-      const raw = `{"message":"${'x'.repeat((operation.path === '/v1/messages/batch' ? 10 : 1) * MIB)}"}`;
+      const large = /^\/v1\/(messages\/batch|email\/send)$|\/emails$/.test(operation.path);
+      const raw = `{"message":"${'x'.repeat((large ? 10 : 1) * MIB)}"}`;
       await attempt(operation, 'huge', () => api.call(operation.method, path, { raw }), {
         refused: true,
         statuses: isCallback(operation) ? [401, 413] : [413],

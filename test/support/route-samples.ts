@@ -15,6 +15,8 @@ export interface PathIds {
   api_key: string;
   provider_event: string;
   suppression: string;
+  /** Of an unsubscribe link. */
+  token: string;
 }
 
 /** Makes one of every object that a path can name. */
@@ -53,6 +55,7 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       api_key: key.body.data.id,
       provider_event: events.body.data[0].id,
       suppression: suppression.body.data.id,
+      token: `${tenant.twilio.id}.${messageId}.x`,
     };
   } finally {
     await receiver.close();
@@ -62,7 +65,8 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
 /** Which id the parameter of a path stands for. Throws for a path that this table does not know, so that no new route is missed. */
 function idKind(path: string, parameter: string): keyof PathIds {
   if (parameter !== 'id') {
-    if (parameter === 'client_id' || parameter === 'message_id' || parameter === 'delivery_id') return parameter;
+    if (parameter === 'client_id' || parameter === 'message_id' || parameter === 'delivery_id' || parameter === 'token')
+      return parameter;
     throw new Error(`no sample for {${parameter}} of ${path}`);
   }
   if (path.startsWith('/communication/twilio/')) return 'twilio';

@@ -122,8 +122,9 @@ function checkBody(dto: SendEmailDto, report: Report): void {
   } else if (dto.subject.trim() === '') report('subject', 'required', 'must not be blank');
   if (dto.template_id !== undefined) {
     if (CONTROL.test(dto.template_id)) report('template_id', 'invalid_characters', 'must not hold control characters');
-    for (const field of ['text', 'html'] as const) {
-      if (dto[field] !== undefined) report(field, 'not_allowed', 'must not be given together with template_id');
+    const beside = (['text', 'html'] as const).filter((field) => dto[field] !== undefined);
+    if (beside.length > 0) {
+      report('template_id', 'not_allowed', `must not be given together with ${beside.join(' and ')}`);
     }
     return;
   }

@@ -112,7 +112,7 @@ describe('email content', () => {
       [['cc[0]', 'duplicate']],
     ],
     ['nothing to say', { text: undefined }, [['text', 'required']]],
-    ['a template and a text', { template_id: 'd-1' }, [['text', 'not_allowed']]],
+    ['a template and a text', { template_id: 'd-1' }, [['template_id', 'not_allowed']]],
     ['template data without a template', { template_data: { a: 1 } }, [['template_data', 'not_allowed']]],
     [
       'a line break in a header',

@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Param, Post, Res } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { ConfigDirectory, type CallbackConfig } from '../../gateway/configs/config-directory';
 import { ProviderRegistry } from '../../gateway/provider-registry';
@@ -56,20 +56,10 @@ export class UnsubscribeController {
   @ApiOperation({
     operationId: 'unsubscribe',
     summary: 'Unsubscribe a recipient',
-    description: 'One click (RFC 8058), or the button of the page. Counts once, however often it comes.',
+    description:
+      'One click of a mail program, whose body (`List-Unsubscribe=One-Click`) may have any content type, or the button of the page. Counts once, however often it comes.',
   })
   @TOKEN
-  @ApiConsumes('application/x-www-form-urlencoded', 'multipart/form-data')
-  @ApiBody({
-    required: false,
-    description: 'Mail programs send `List-Unsubscribe=One-Click`. Nothing in it is looked at.',
-    schema: {
-      type: 'object',
-      properties: {
-        'List-Unsubscribe': { type: 'string', description: 'What RFC 8058 wants.', example: 'One-Click' },
-      },
-    },
-  })
   @ApiResponse({ status: 200, description: 'Unsubscribed, now or before.', content: HTML })
   @ApiProblems('not_found', 'payload_too_large')
   async unsubscribe(@Param('token') token: string, @Res() response: Response): Promise<void> {
