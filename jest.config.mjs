@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 
 const swc = JSON.parse(readFileSync(new URL('.swcrc', import.meta.url), 'utf8'));
 
-/** Which files a lane of `npm test` runs. The two lanes with a name need a Redis server or a browser on the machine. */
+/** Which files a lane of `npm test` runs. The lanes with a name need a Redis server, a browser or a mail server on the machine. */
 const LANES = {
   default: ['**/src/**/*.spec.ts', '**/test/**/*.spec.ts', '**/test/**/*.e2e-spec.ts'],
   redis: ['**/*.redis-spec.ts'],
   browser: ['**/*.browser-spec.ts'],
+  mail: ['**/*.mail-spec.ts'],
 };
 
 /** @type {import('jest').Config} */

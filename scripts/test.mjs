@@ -1,5 +1,6 @@
 // npm test: runs the specs on the locked Node, ends with the plain line `N passed, N failed, N skipped` and leaves nothing
-// running. `--lane=redis` and `--lane=browser` run the specs that need a Redis server or a browser; other arguments go to Jest.
+// running. `--lane=redis`, `--lane=browser` and `--lane=mail` run the specs that need a Redis server, a browser or a mail server; other
+// arguments go to Jest.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ensureBuilt } from './build.mjs';
 import { PlainError, ROOT, exitPlainly, useLockedNode } from './runtime.mjs';
 
-const LANES = ['default', 'redis', 'browser'];
+const LANES = ['default', 'redis', 'browser', 'mail'];
 const REDIS_PATIENCE_MS = 10_000;
 const JEST_END_PATIENCE_MS = 15_000;
 
@@ -50,6 +51,15 @@ async function startRedis(directory, env) {
     await delay(20);
   }
   return { url: `redis://127.0.0.1:${port}`, stop: () => (server.kill(), exit) };
+}
+
+/** Why the specs with a mail server cannot run here; undefined when they can. */
+function missingForMail() {
+  const needed = { '/usr/sbin/postfix': 'postfix', '/usr/sbin/saslpasswd2': 'sasl2-bin' };
+  const absent = Object.keys(needed).filter((file) => !existsSync(file));
+  if (absent.length > 0)
+    return `there is no ${absent.join(' and no ')}; apt-get install postfix sasl2-bin libsasl2-modules`;
+  return userInfo().uid === 0 ? undefined : 'Postfix must be started by root';
 }
 
 /** Processes of this run that are alive: each one carries the run's id in its environment. Linux only. */
@@ -105,6 +115,12 @@ async function main() {
   await ensureBuilt({ log: console.log });
   const lane = process.argv.find((arg) => arg.startsWith('--lane='))?.slice('--lane='.length) ?? 'default';
   if (!LANES.includes(lane)) throw new PlainError(`--lane must be one of ${LANES.join(', ')}`);
+  const missing = lane === 'mail' ? missingForMail() : undefined;
+  if (missing) {
+    console.log(`The mail lane is skipped: ${missing}.`);
+    console.log('0 passed, 0 failed, 1 skipped');
+    return;
+  }
   const args = process.argv.slice(2).filter((arg) => !arg.startsWith('--lane='));
 
   const run = randomUUID();
