@@ -258,4 +258,17 @@ describe('Telegram', () => {
     expect([answer.status, fields(answer)]).toEqual([400, ['gateways.telegram.bot_token invalid_format']]);
     expect((await stranger.api.get('/communication/telegram/configs/')).body.data).toEqual([]);
   });
+
+  it('tells Telegram again where to report when it has started anew', async () => {
+    // The stand-in forgets what it was told, as a bot does whose webhook somebody else has taken.
+    await service.restart();
+    const text = `Still there? ${++chats}`;
+    await eventually(
+      async () => {
+        await settled(await send({ to: MAGIC.reply, message: text }));
+        return (await providerEvents()).some(({ normalized }) => normalized?.text === `Re: ${text}`);
+      },
+      (arrived) => arrived,
+    );
+  });
 });
