@@ -10,15 +10,11 @@ import type { Logger } from './kernel/logger';
 import { HealthController } from './ops/health.controller';
 import { serveOpenApi } from './ops/openapi-document';
 import { DataDirectory } from './platform/database/data-directory';
-import { createDataSource, migrate } from './platform/database/data-source';
-import { EmbeddedPostgres } from './platform/database/embedded-postgres';
 import { createHttpApplication } from './platform/http/http-application';
 import { createLogger } from './platform/observability/json-logger';
 import { Runtime } from './runtime';
+import { migrateSchema, startEmbedded, StartRefused } from './start-database';
 import { welcome } from './welcome';
-
-/** A start that cannot be, for a reason that a person can mend. Its text is one clear line. */
-export class StartRefused extends Error {}
 
 export interface RunningProcess {
   /** The address that the HTTP server listens on. */
@@ -33,7 +29,6 @@ export interface RunningProcess {
 const REQUESTS_MS = 10_000;
 /** How long clients are asked to leave before connections without a request are closed. */
 const LEAVE_MS = 250;
-const EMBEDDED_DATABASE = 'unimsg';
 
 /**
  * Starts everything that the environment asks for, in order: configuration, embedded PostgreSQL, schema, modules, HTTP, background work.
@@ -101,60 +96,6 @@ export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: bo
   }
 }
 
-async function startEmbedded(
-  directory: DataDirectory,
-  logger: Logger,
-  undo: Array<() => Promise<void> | void>,
-): Promise<string> {
-  const password = directory.keys().databasePassword;
-  const server = new EmbeddedPostgres({ directory: directory.file('postgres'), password, logger, restart: true });
-  try {
-    await server.start();
-  } catch (error) {
-    throw new StartRefused(`UNIMSG_DATA_DIR: ${oneLine(error)}`);
-  }
-  undo.push(() => server.stop());
-  // The service is no superuser in its own database, so that row-level security holds for it as it does anywhere else.
-  const admin = createDataSource({ url: server.url('postgres'), poolSize: 1 });
-  await admin.initialize();
-  try {
-    const [role] = await admin.query<unknown[]>('SELECT 1 FROM pg_roles WHERE rolname = $1', [EMBEDDED_DATABASE]);
-    const literal = password.replaceAll("'", "''");
-    if (!role) await admin.query(`CREATE ROLE ${EMBEDDED_DATABASE} LOGIN PASSWORD '${literal}'`);
-    const [database] = await admin.query<unknown[]>('SELECT 1 FROM pg_database WHERE datname = $1', [
-      EMBEDDED_DATABASE,
-    ]);
-    if (!database) await admin.query(`CREATE DATABASE ${EMBEDDED_DATABASE} OWNER ${EMBEDDED_DATABASE}`);
-  } finally {
-    await admin.destroy();
-  }
-  return server.url(EMBEDDED_DATABASE, EMBEDDED_DATABASE);
-}
-
-async function migrateSchema(url: string, logger: Logger): Promise<void> {
-  const dataSource = createDataSource({ url, poolSize: 2, applicationName: 'unimsg-migrate' });
-  try {
-    await dataSource.initialize();
-  } catch (error) {
-    // Without the URL: it holds a password.
-    throw new StartRefused(`DATABASE_URL: the database cannot be reached: ${oneLine(error)}`);
-  }
-  try {
-    const ran = await migrate(dataSource);
-    if (ran.length > 0) logger.info({ migrations: ran }, 'schema brought up to date');
-    const [role] = await dataSource.query<Array<{ bypasses: boolean }>>(
-      'SELECT rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user',
-    );
-    if (role?.bypasses)
-      logger.warn(
-        {},
-        'the database role bypasses row-level security, the second fence between tenants; use an ordinary role',
-      );
-  } finally {
-    await dataSource.destroy();
-  }
-}
-
 /** Listens, and answers the address. Past Nest, which would log a failure that is told in one line here. */
 async function bind(server: NetServer, config: AppConfig): Promise<string> {
   try {
@@ -191,12 +132,4 @@ async function closeServer(app: NestExpressApplication, server: Server): Promise
   await closed;
   clearInterval(sweep);
   clearTimeout(cut);
-}
-
-function oneLine(error: unknown): string {
-  const text = error instanceof AggregateError ? String(error.errors[0]) : String(error);
-  return text
-    .replace(/^Error: /, '')
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .trim();
 }

@@ -1,4 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { SealedColumn } from '../platform/secrets/resealer';
 
 export const TENANT_STATUSES = ['active', 'suspended'] as const;
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
@@ -47,3 +48,13 @@ export class TenantEntity {
 export function signingSecretContext(clientId: string): string {
   return `tenants.webhook_signing_secret:${clientId}`;
 }
+
+/** What tenancy seals. */
+export const TENANCY_SEALED: readonly SealedColumn[] = [
+  {
+    table: 'tenants',
+    key: 'client_id',
+    column: 'webhook_signing_secret',
+    context: ({ clientId }) => signingSecretContext(clientId),
+  },
+];

@@ -118,9 +118,10 @@ export class Service {
     return logLines.slice(from).filter((line) => line.includes('"level":"error"'));
   }
 
-  /** Ends the process and starts another one on the same database. */
-  async restart(): Promise<void> {
+  /** Ends the process and starts another one on the same database, with these variables besides. */
+  async restart(environment: Record<string, string> = {}): Promise<void> {
     await this.process.stop();
+    Object.assign(this.environment, environment);
     this.process = await boot(this.environment);
     for (const client of this.clients) client.url = this.process.url;
   }

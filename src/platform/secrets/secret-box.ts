@@ -39,6 +39,20 @@ export class SecretBox {
     this.sealingId = keys.keys().next().value!;
   }
 
+  /** What every text that is sealed now begins with. */
+  get sealedPrefix(): string {
+    return `${FORMAT}.${this.sealingId}.`;
+  }
+
+  /** The id of the key that seals. */
+  get sealingKey(): string {
+    return this.sealingId;
+  }
+
+  hasKey(id: string): boolean {
+    return this.keys.has(id);
+  }
+
   seal(plain: string, context: string): string {
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv(ALGORITHM, this.keys.get(this.sealingId)!, iv);
@@ -66,6 +80,11 @@ export class SecretBox {
       throw new CannotOpen('it was changed or belongs to another place', { cause });
     }
   }
+}
+
+/** The id of the key that a text was sealed with. */
+export function sealingKeyOf(sealed: string): string {
+  return sealed.split('.')[1] ?? '';
 }
 
 function associated(keyId: string, context: string): Buffer {

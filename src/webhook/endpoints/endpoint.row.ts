@@ -1,3 +1,4 @@
+import type { SealedColumn } from '../../platform/secrets/resealer';
 import type { WebhookFormat } from './webhook-event';
 
 /** A row of `webhook_endpoints` without what concerns its lane. Times in milliseconds. */
@@ -44,6 +45,14 @@ export const LANE_COLUMNS = `${ENDPOINT_COLUMNS}, e.cursor_tx::text, e.cursor_se
 export function secretContext(endpointId: string): string {
   return `webhook_endpoints.secret:${endpointId}`;
 }
+
+/** What webhook endpoints seal. */
+export const WEBHOOK_SEALED: readonly SealedColumn[] = ['secret', 'previous_secret'].map((column) => ({
+  table: 'webhook_endpoints',
+  key: 'id',
+  column,
+  context: ({ key }) => secretContext(key),
+}));
 
 /** Takes every type of event. */
 export function takesAll(events: readonly string[]): boolean {
