@@ -68,7 +68,7 @@ describe('SuppressionDirectory', () => {
     expect(directory.isClear(to('+393331234567'))).toBe(false);
     expect(await directory.find(to('+393331234567', { channel: 'whatsapp' }))).toEqual([]);
     expect(await directory.find(to('+393331234567', { clientId: OTHER }))).toEqual([]);
-    await test.database.transaction((tx) => restoreRecipient(tx, TENANT, 'sms', '+393331234567'));
+    await test.database.transaction((tx) => restoreRecipient(tx, TENANT, 'sms', '+393331234567', 'stop'));
     expect(await directory.find(to('+393331234567'))).toEqual([]);
   });
 

@@ -2,7 +2,7 @@ import { newId } from '../../kernel/ids';
 import { CHANGES_CHANNEL } from '../../platform/database/change-feed';
 import { statement, type Transaction } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
-import type { NewSuppression } from './suppression';
+import type { NewSuppression, SuppressionReason } from './suppression';
 
 /** Topic of the change feed. Its ids: `<client id>/<channel>/<recipient>` for one that was added, `<client id>` for many. */
 export const SUPPRESSIONS_CHANGED = 'suppressions';
@@ -33,7 +33,7 @@ export const ENTER = statement(
 // Only what the person said is the person's to take back.
 const RESTORE = statement(
   'suppressions.restore',
-  `DELETE FROM suppressions WHERE client_id = $1 AND channel = $2 AND recipient = $3 AND reason = 'stop'`,
+  `DELETE FROM suppressions WHERE client_id = $1 AND channel = $2 AND recipient = $3 AND reason = $4`,
 );
 
 export function suppressionParameters(rows: readonly NewSuppression[]): unknown[] {
@@ -59,12 +59,13 @@ export async function feedSuppressions(tx: Transaction, rows: readonly NewSuppre
   if (rows.length > 0) await tx.query(FEED, suppressionParameters(distinctSuppressions(rows)));
 }
 
-/** Takes a recipient off the list who is there by its own word. */
+/** Takes a recipient off the list who is there by its own word, which is the reason. */
 export async function restoreRecipient(
   tx: Transaction,
   clientId: string,
   channel: string,
   recipient: string,
+  reason: SuppressionReason,
 ): Promise<void> {
-  await tx.execute(RESTORE, [clientId, channel, recipient]);
+  await tx.execute(RESTORE, [clientId, channel, recipient, reason]);
 }

@@ -9,6 +9,7 @@ import {
   maySuppress,
   suppressedAddress,
   type NewSuppression,
+  type SuppressionReason,
 } from '../../messaging/suppression/suppression';
 import { SuppressionDirectory } from '../../messaging/suppression/suppression-directory';
 import { feedSuppressions, restoreRecipient } from '../../messaging/suppression/suppression-statements';
@@ -23,6 +24,16 @@ export interface EffectfulCallback {
   messageId: string | null;
   /** Milliseconds since the epoch. */
   receivedAt: number;
+  /** It came before its message was known; what needs no message was done then. */
+  again?: boolean;
+}
+
+/** What became of callbacks. */
+export interface CallbackOutcome {
+  /** One a callback: whether its message is there and is the tenant's. */
+  known: boolean[];
+  /** Who is on a list now, for {@link CallbackEffects.committed}. */
+  suppressed: NewSuppression[];
 }
 
 /** What callbacks lead to besides a status. Each comes here once: its key was taken in the same transaction. */
@@ -34,18 +45,7 @@ export class CallbackEffects {
     private readonly suppressions: SuppressionDirectory,
   ) {}
 
-  /** Call after the commit: what the tenant sends next from this process knows of a STOP before the other processes hear of it. */
-  committed(
-    callbacks: ReadonlyArray<Pick<EffectfulCallback, 'clientId' | 'provider'> & { event: NormalizedEvent | null }>,
-  ): void {
-    for (const { clientId, provider, event } of callbacks) {
-      const wish = event?.kind === 'inbound' ? this.wishOf(provider, event) : undefined;
-      if (wish?.word === 'stop') this.suppressions.added(clientId, wish.channel, wish.recipient);
-    }
-  }
-
-  /** Answers one a callback: whether its message is there and is the tenant's. */
-  async applyIn(tx: Transaction, callbacks: readonly EffectfulCallback[]): Promise<boolean[]> {
+  async applyIn(tx: Transaction, callbacks: readonly EffectfulCallback[]): Promise<CallbackOutcome> {
     const engaged = callbacks.filter(({ event, messageId }) => event.kind === 'engagement' && messageId !== null);
     const found = await this.engagement.applyIn(
       tx,
@@ -57,37 +57,52 @@ export class CallbackEffects {
         occurredAt: timeOf(event, receivedAt),
       })),
     );
-    for (const callback of callbacks)
-      if (callback.event.kind === 'inbound') await this.applyOptOut(tx, callback, callback.event);
     const messages = new Map(engaged.map((callback, index) => [callback, found[index]]));
-    await feedSuppressions(
-      tx,
-      callbacks.flatMap((callback) => unwantedBy(callback, messages.get(callback)?.recipient)),
-    );
-    return callbacks.map((callback) => messages.get(callback) !== undefined);
+    const suppressed: NewSuppression[] = [];
+    // One by one: whoever writes STOP and START means the last of them.
+    for (const callback of callbacks) {
+      const channel = this.providers.get(callback.provider)?.channel;
+      if (channel === undefined) continue;
+      const { event, clientId } = callback;
+      const unwanted =
+        event.kind === 'inbound'
+          ? unwantedBySender(callback, channel, event)
+          : unwantedByEngagement(callback, channel, messages.get(callback)?.recipient);
+      const back = event.kind === 'inbound' ? wantedAgain(channel, event) : undefined;
+      if (back) await restoreRecipient(tx, clientId, channel, back.recipient, back.reason);
+      if (unwanted) await feedSuppressions(tx, [unwanted]);
+      if (unwanted) suppressed.push(unwanted);
+    }
+    return { known: callbacks.map((callback) => messages.get(callback) !== undefined), suppressed };
   }
 
-  /** STOP and START of a person, by the provider's own reading where it has one. The wish holds for all that the tenant sends by the channel. */
-  private async applyOptOut(tx: Transaction, callback: EffectfulCallback, event: InboundEvent): Promise<void> {
-    const wish = this.wishOf(callback.provider, event);
-    if (!wish) return;
-    const { clientId } = callback;
-    const { channel, recipient } = wish;
-    if (wish.word === 'start') return restoreRecipient(tx, clientId, channel, recipient);
-    const detail = event.text.trim().slice(0, 100);
-    await feedSuppressions(tx, [{ clientId, channel, recipient, reason: 'stop', source: 'inbound', detail }]);
+  /** Call after the commit: what the tenant sends next from this process knows of it before the other processes hear of it. */
+  committed(suppressed: readonly NewSuppression[]): void {
+    for (const { clientId, channel, recipient } of suppressed) this.suppressions.added(clientId, channel, recipient);
   }
+}
 
-  private wishOf(
-    provider: string,
-    event: InboundEvent,
-  ): { word: 'stop' | 'start'; channel: Channel; recipient: string } | undefined {
-    const channel = this.providers.get(provider)?.channel;
-    if (channel === undefined || !isPhoneChannel(channel)) return undefined;
-    const word = optOutOf(event);
-    const recipient = suppressedAddress(channel, event.from);
-    return word === undefined || recipient === null ? undefined : { word, channel, recipient };
-  }
+/** STOP of a person, by the provider's own reading where it has one. The wish holds for all that the tenant sends by the channel. */
+function unwantedBySender(
+  { clientId }: EffectfulCallback,
+  channel: Channel,
+  event: InboundEvent,
+): NewSuppression | undefined {
+  if (!isPhoneChannel(channel) || optOutOf(event) !== 'stop') return undefined;
+  const recipient = suppressedAddress(channel, event.from);
+  const detail = event.text.trim().slice(0, 100);
+  return recipient === null ? undefined : { clientId, channel, recipient, reason: 'stop', source: 'inbound', detail };
+}
+
+/** START of a person; and whoever writes to a bot has it blocked no more. */
+function wantedAgain(
+  channel: Channel,
+  event: InboundEvent,
+): { recipient: string; reason: SuppressionReason } | undefined {
+  const recipient = suppressedAddress(channel, event.from);
+  if (recipient === null) return undefined;
+  if (channel === 'telegram') return { recipient, reason: 'unsubscribe' };
+  return isPhoneChannel(channel) && optOutOf(event) === 'start' ? { recipient, reason: 'stop' } : undefined;
 }
 
 function optOutOf(event: InboundEvent): 'stop' | 'start' | undefined {
@@ -100,14 +115,15 @@ function optOutOf(event: InboundEvent): 'stop' | 'start' | undefined {
 }
 
 /**
- * Whom an engagement of an email puts on the list. A person that the provider names is put there at once, also when the message is not known (yet);
- * where it names nobody, it is the recipient of the message.
+ * Whom an engagement puts on the list. A person that the provider names is put there at once, also when the message is not known (yet); where it
+ * names nobody, it is the recipient of the message.
  */
-function unwantedBy(
-  { clientId, event, messageId }: EffectfulCallback,
+function unwantedByEngagement(
+  { clientId, event, messageId, again }: EffectfulCallback,
+  channel: Channel,
   recipient: string | undefined,
-): NewSuppression[] {
-  if (event.kind !== 'engagement') return [];
+): NewSuppression | undefined {
+  if (event.kind !== 'engagement' || (again && event.recipient !== undefined)) return undefined;
   const reason =
     event.type === 'complained'
       ? 'complaint'
@@ -116,20 +132,18 @@ function unwantedBy(
         : event.type === 'bounced' && event.bounceType === 'hard'
           ? 'hard_bounce'
           : undefined;
-  const address = suppressedAddress('email', event.recipient ?? recipient ?? '');
-  if (reason === undefined || address === null) return [];
+  const address = suppressedAddress(channel, event.recipient ?? recipient ?? '');
+  if (reason === undefined || address === null) return undefined;
   const detail = typeof event.detail?.reason === 'string' ? event.detail.reason.slice(0, 255) : event.rawWord;
-  return [
-    {
-      clientId,
-      channel: 'email',
-      recipient: address,
-      reason,
-      source: 'provider',
-      detail,
-      messageId: recipient === undefined ? null : messageId,
-    },
-  ];
+  return {
+    clientId,
+    channel,
+    recipient: address,
+    reason,
+    source: 'provider',
+    detail,
+    messageId: recipient === undefined ? null : messageId,
+  };
 }
 
 /** Whether a callback is one for {@link CallbackEffects}. */

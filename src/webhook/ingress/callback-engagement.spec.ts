@@ -23,7 +23,9 @@ describe('engagement in callbacks', () => {
   let told: string[];
   let counter = 0;
   const suppressions = { added() {} } as unknown as SuppressionDirectory;
-  const providers = { get: () => ({ channel: 'sms' }) } as unknown as ProviderRegistry;
+  const providers = {
+    get: (key: string) => ({ channel: key === 'telegram_bot' ? 'telegram' : 'email' }),
+  } as unknown as ProviderRegistry;
 
   beforeAll(async () => {
     test = await createTestDatabase();
@@ -70,11 +72,11 @@ describe('engagement in callbacks', () => {
     ...more,
   });
 
-  const receive = (event: NormalizedEvent, clientId = TENANT) =>
+  const receive = (event: NormalizedEvent, clientId = TENANT, provider = 'sendgrid') =>
     store.store({
       clientId,
       configId: CONFIG,
-      provider: 'sendgrid',
+      provider,
       kind: 'events',
       event,
       eventId: event.eventId,
@@ -205,6 +207,45 @@ describe('engagement in callbacks', () => {
       { ...entry, recipient: 'bob@example.com', reason: 'unsubscribe' },
       { ...entry, recipient: 'carl@example.com', reason: 'complaint', message_id: null },
     ]);
+  });
+
+  it('does not put somebody back who was taken off, when the message is found later', async () => {
+    await test.database.query('DELETE FROM suppressions');
+    const { id, externalId } = await stored();
+    await receive(engagement(externalId, { type: 'complained', recipient: 'ada@example.com' }));
+    expect(await listed()).toHaveLength(1);
+    await test.database.query('DELETE FROM suppressions');
+    await test.database.query('INSERT INTO external_ids (config_id, external_id, message_id) VALUES ($1, $2, $3)', [
+      CONFIG,
+      externalId,
+      id,
+    ]);
+    expect(await store.retryUnmatched()).toBeGreaterThan(0);
+    expect((await reader.get(TENANT, id)).engagement).toMatchObject({ complaints: 1 });
+    expect(await listed()).toEqual([]);
+  });
+
+  it('sends nothing to a chat that blocked the bot until it writes again', async () => {
+    const chats = () =>
+      test.database.query(`SELECT recipient, reason FROM suppressions WHERE channel = 'telegram' ORDER BY recipient`);
+    const blocked = (chat: string) => engagement('', { type: 'unsubscribed', recipient: chat, externalId: undefined });
+    await receive(blocked('42'), TENANT, 'telegram_bot');
+    await receive(blocked('43'), TENANT, 'telegram_bot');
+    expect(await chats()).toEqual([
+      { recipient: '42', reason: 'unsubscribe' },
+      { recipient: '43', reason: 'unsubscribe' },
+    ]);
+    const writes: NormalizedEvent = {
+      kind: 'inbound',
+      eventId: 'u-1',
+      occurredAt: null,
+      rawWord: 'message',
+      from: '42',
+      to: '',
+      text: '/start',
+    };
+    await receive(writes, TENANT, 'telegram_bot');
+    expect(await chats()).toEqual([{ recipient: '43', reason: 'unsubscribe' }]);
   });
 
   it('finds the message by our own id too, and shows no engagement of other channels', async () => {

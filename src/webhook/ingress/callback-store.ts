@@ -14,7 +14,7 @@ import {
 import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
 import { byteaArray, jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
 import { EventSignal } from '../../platform/events/event-store';
-import { CallbackEffects, hasEffects, takesLongWay } from './callback-effects';
+import { CallbackEffects, hasEffects, takesLongWay, type CallbackOutcome } from './callback-effects';
 
 /** One event out of a verified callback, or a verified callback that could not be read (`event` null). */
 export interface ReceivedEvent {
@@ -173,7 +173,7 @@ export class CallbackStore {
             : [],
         ),
       );
-      await this.effects.applyIn(
+      const outcome = await this.effects.applyIn(
         tx,
         rows.flatMap((row) =>
           hasEffects(row.normalized)
@@ -183,6 +183,7 @@ export class CallbackStore {
                 event: row.normalized,
                 messageId: row.message_id,
                 receivedAt: Date.parse(row.at),
+                again: true,
               }
             : [],
         ),
@@ -196,10 +197,11 @@ export class CallbackStore {
           textArray(rows.map((row) => row.message_id)),
         ],
       );
-      return { drafts: result.drafts, rows };
+      return { drafts: result.drafts, rows, suppressed: outcome.suppressed };
     });
     if (!applied) return 0;
     this.writer.announce(applied.drafts);
+    this.effects.committed(applied.suppressed);
     this.eventSignal.committed(new Set(applied.rows.map((row) => row.client_id)));
     return applied.rows.length;
   }
@@ -247,7 +249,7 @@ export class CallbackStore {
     const applied = await this.database.flush((tx) => this.storeIn(tx, events));
     if (!applied) return;
     this.writer.announce(applied.drafts);
-    this.effects.committed(events);
+    this.effects.committed(applied.suppressed);
     const engaged = events.filter(({ event }) => hasEffects(event)).map(({ clientId }) => clientId);
     if (engaged.length > 0) this.eventSignal.committed(new Set(engaged));
   }
@@ -278,7 +280,10 @@ export class CallbackStore {
     }
   }
 
-  private async storeIn(tx: Transaction, events: readonly ReceivedEvent[]): Promise<AppliedChanges | undefined> {
+  private async storeIn(
+    tx: Transaction,
+    events: readonly ReceivedEvent[],
+  ): Promise<(Pick<AppliedChanges, 'drafts'> & Pick<CallbackOutcome, 'suppressed'>) | undefined> {
     const fresh = await tx.query<{ n: number; message_id: string | null }>(TAKE_KEYS, [
       textArray(events.map((event) => event.configId)),
       textArray(events.map((event) => event.eventId)),
@@ -295,15 +300,17 @@ export class CallbackStore {
     const applied = await this.writer.applyIn(tx, reports.map(changeOf));
     reports.forEach((item, index) => (item.known = applied.results[index]!));
     const effectful = items.filter(({ received }) => hasEffects(received.event));
+    let suppressed: CallbackOutcome['suppressed'] = [];
     if (effectful.length > 0) {
       const done = await this.effects.applyIn(
         tx,
         effectful.map(({ received, messageId }) => ({ ...received, event: received.event!, messageId })),
       );
-      effectful.forEach((item, index) => (item.known = done[index]!));
+      effectful.forEach((item, index) => (item.known = done.known[index]!));
+      suppressed = done.suppressed;
     }
     await tx.execute(INSERT, rawParameters(items));
-    return applied;
+    return { drafts: applied.drafts, suppressed };
   }
 }
 

@@ -107,7 +107,7 @@ export class ProviderEventReader {
       known = done && row.state === 'matched';
       if (!done) {
         const callback = { clientId, provider: row.provider, event, messageId, receivedAt };
-        known = (await this.effects.applyIn(tx, [callback]))[0] === true;
+        known = (await this.effects.applyIn(tx, [callback])).known[0] === true;
       }
     }
     await tx.execute(
