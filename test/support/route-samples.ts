@@ -1,6 +1,7 @@
 import type { Operation } from './api-contract';
 import { eventually } from './api-client';
 import { ClientReceiver } from './client-receiver';
+import { sampleConfig } from './config-samples';
 import { assertStatus, freshNumber, type Service, type Tenant } from './e2e-service';
 import { statusFields, twilioCallback } from './scripted-twilio';
 
@@ -17,7 +18,12 @@ export interface PathIds {
   suppression: string;
   /** Of an unsubscribe link. */
   token: string;
+  /** A config of every further provider, by its path name. */
+  [config: `config_${string}`]: string;
 }
+
+const NO_CONFIG = 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8';
+const CONFIGS = /^\/communication\/([^/]+)\/configs(\/|$)/;
 
 /** Makes one of every object that a path can name. */
 export async function makeObjects(service: Service, tenant: Tenant): Promise<PathIds> {
@@ -45,7 +51,17 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
     );
     const suppression = await tenant.api.post('/v1/suppressions', { channel: 'sms', recipient: '+393339999999' });
     assertStatus(suppression, 201);
+    const configs: Record<`config_${string}`, string> = {};
+    for (const operation of service.contract.operations) {
+      const slug = CONFIGS.exec(operation.path)?.[1];
+      if (operation.method !== 'POST' || slug === undefined || !operation.path.endsWith('/configs') || ownConfig(slug))
+        continue;
+      const config = await tenant.api.post(operation.path, sampleConfig(operation));
+      assertStatus(config, 201);
+      configs[`config_${slug}`] = config.body.data.id;
+    }
     return {
+      ...configs,
       client_id: tenant.clientId,
       message_id: messageId,
       twilio: tenant.twilio.id,
@@ -62,6 +78,14 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
   }
 }
 
+/** The accounts that every tenant of a spec has. */
+function ownConfig(slug: string): 'twilio' | 'vonage' | undefined {
+  return slug === 'twilio' ? 'twilio' : slug === 'vonage' || slug === 'nexmo' ? 'vonage' : undefined;
+}
+
+/** A send of a channel. */
+export const SEND = /^\/v1\/(sms|whatsapp|email|telegram|push)\/send$/;
+
 /** Which id the parameter of a path stands for. Throws for a path that this table does not know, so that no new route is missed. */
 function idKind(path: string, parameter: string): keyof PathIds {
   if (parameter !== 'id') {
@@ -69,8 +93,8 @@ function idKind(path: string, parameter: string): keyof PathIds {
       return parameter;
     throw new Error(`no sample for {${parameter}} of ${path}`);
   }
-  if (path.startsWith('/communication/twilio/')) return 'twilio';
-  if (/^\/communication\/(vonage|nexmo)\//.test(path)) return 'vonage';
+  const slug = CONFIGS.exec(path)?.[1];
+  if (slug !== undefined) return ownConfig(slug) ?? `config_${slug}`;
   if (path.startsWith('/v1/webhooks/')) return 'webhook';
   if (path.startsWith('/v1/api-keys/')) return 'api_key';
   if (path.startsWith('/v1/provider-events/')) return 'provider_event';
@@ -80,7 +104,7 @@ function idKind(path: string, parameter: string): keyof PathIds {
 
 /** The path with ids in it. */
 export function pathWith(path: string, ids: PathIds): string {
-  return path.replace(/\{([^}]+)\}/g, (_, parameter: string) => ids[idKind(path, parameter)]);
+  return path.replace(/\{([^}]+)\}/g, (_, parameter: string) => ids[idKind(path, parameter)] ?? NO_CONFIG);
 }
 
 const credentials = {
@@ -89,10 +113,14 @@ const credentials = {
 };
 
 /** A body that the operation accepts; undefined when it takes none. Throws for an operation that this table does not know. */
-export function bodyFor({ method, path, definition }: Operation): Record<string, unknown> | undefined {
+export function bodyFor(operation: Operation): Record<string, unknown> | undefined {
+  const { method, path, definition } = operation;
   if (!definition.requestBody) return undefined;
-  if (method === 'POST' && /^\/communication\/[^/]+\/sms$/.test(path))
-    return { to: '+393331234567', body: 'x', sandbox: true };
+  const slug = CONFIGS.exec(path)?.[1];
+  if (slug !== undefined && method === 'PATCH') return { display_name: 'Changed' };
+  if (slug !== undefined && !ownConfig(slug)) return { display_name: 'C', ...sampleConfig(operation) };
+  if (method === 'POST' && (SEND.test(path) || path.startsWith('/communication/')) && slug === undefined)
+    return { ...exampleOf(operation), sandbox: true };
   switch (`${method} ${path}`) {
     case 'POST /admin/tenants':
       return { name: 'Another', slug: 'another', allowed_secret_refs: [] };
@@ -101,8 +129,6 @@ export function bodyFor({ method, path, definition }: Operation): Record<string,
     case 'POST /v1/api-keys':
     case 'POST /admin/tenants/{client_id}/api-keys':
       return { name: 'key', scopes: ['messages:read'], sandbox: true, expires_at: '2099-01-01T00:00:00Z' };
-    case 'POST /v1/sms/send':
-      return { to: '+393331234567', message: 'x', sandbox: true };
     case 'POST /v1/messages/batch':
       return { messages: [{ channel: 'sms', to: '+393331234567', message: 'x', sandbox: true }] };
     case 'POST /v1/suppressions':
@@ -122,13 +148,17 @@ export function bodyFor({ method, path, definition }: Operation): Record<string,
     case 'POST /communication/vonage/configs':
     case 'POST /communication/nexmo/configs':
       return { display_name: 'V', credentials: credentials.vonage, from: 'Acme' };
-    case 'PATCH /communication/twilio/configs/{id}':
-    case 'PATCH /communication/vonage/configs/{id}':
-    case 'PATCH /communication/nexmo/configs/{id}':
-      return { display_name: 'Changed' };
     default:
       throw new Error(`no sample body for ${method} ${path}`);
   }
+}
+
+/** What the document shows of a send first. */
+function exampleOf({ operationId, definition }: Operation): Record<string, unknown> {
+  const { example, examples } = definition.requestBody!.content['application/json']!;
+  const shown = examples === undefined ? example : Object.values(examples)[0]?.value;
+  if (typeof shown !== 'object' || shown === null) throw new Error(`${operationId} has no example`);
+  return shown as Record<string, unknown>;
 }
 
 /** Operations that need a tenant's key. */

@@ -33,7 +33,11 @@ function phoneNumber(field: 'to' | 'from', text: string): string {
 /** @throws Problem unless there is exactly one thing to say */
 function contentOf({ message, template, media }: SendWhatsAppDto): WhatsAppContent {
   const given = BODIES.filter((name) => ({ message, template, media })[name] !== undefined);
-  if (given.length === 0) throw Problem.field('message', 'required', 'is required, or template or media in its place');
+  if (given.length === 0) {
+    throw new Problem('invalid_request', 'message, template or media: one of them is required', {
+      errors: BODIES.map((field) => ({ field, code: 'required', message: 'one of message, template and media' })),
+    });
+  }
   if (given.length > 1) {
     throw new Problem('invalid_request', `${given.join(' and ')}: only one of them can be sent`, {
       errors: given.map((field) => ({ field, code: 'conflict', message: 'only one of message, template and media' })),

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsString, Length } from 'class-validator';
+import { IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { PageQueryDto } from '../../platform/http/cursor';
 import { AUDIT_ACTIONS, type AuditAction, type AuditEntry } from './audit-log';
 
@@ -22,7 +22,7 @@ export class ListAllAuditQueryDto extends ListAuditQueryDto {
   @ApiPropertyOptional({ description: 'Only of this tenant.', example: 'acme_4k2jx81m0qv7e3hz' })
   @IsOptional()
   @IsString()
-  @Length(1, 80)
+  @Matches(/^[a-z0-9_-]{1,80}$/, { message: 'client_id must be the id of a tenant' })
   client_id?: string;
 }
 
