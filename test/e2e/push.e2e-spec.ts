@@ -73,6 +73,7 @@ describe('push', () => {
     const message = await settled(id);
     expect(message).toMatchObject({
       status: 'sent',
+      final: true,
       to: token,
       gateway: 'fcm',
       external_id: expect.stringMatching(/^projects\/acme-app\/messages\//),

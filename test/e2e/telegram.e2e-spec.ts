@@ -76,6 +76,7 @@ describe('Telegram', () => {
     const message = await settled(await send({ to, message: '<b>Hi</b> 😀', parse_mode: 'HTML' }));
     expect(message).toMatchObject({
       status: 'sent',
+      final: true,
       to,
       gateway: 'telegram_bot',
       external_id: `${to}:${(message.external_id as string).split(':')[1]}`,

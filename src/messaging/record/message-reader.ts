@@ -1,4 +1,5 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
+import { ProviderRegistry } from '../../gateway/provider-registry';
 import type { Channel, MessageStatus } from '../../kernel/channel';
 import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
@@ -97,7 +98,10 @@ const SENDING = `(q.claimed_by IS NOT NULL OR q.unknown_since IS NOT NULL)`;
 /** Reads messages for their tenant. */
 @Injectable()
 export class MessageReader {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    @Optional() private readonly providers?: ProviderRegistry,
+  ) {}
 
   /** @throws Problem not_found for an id that is unknown, malformed or another tenant's */
   async get(clientId: string, id: string): Promise<MessageView> {
@@ -110,7 +114,7 @@ export class MessageReader {
         'SELECT type, occurred_at, gateway, data FROM events WHERE client_id = $1 AND message_id = $2 AND created_at >= to_timestamp($3 / 1000.0) ORDER BY tx, seq',
         [clientId, id, at - 60_000],
       );
-      return { ...viewOf(row), events: timeline(row, events), ...(await readFallbacks(tx, clientId, id)) };
+      return { ...this.viewOf(row), events: timeline(row, events), ...(await readFallbacks(tx, clientId, id)) };
     });
   }
 
@@ -162,7 +166,7 @@ export class MessageReader {
          WHERE ${conditions.join(' AND ')} ORDER BY m.created_at DESC, m.id DESC LIMIT $${values.length}`,
         values,
       );
-      return rows.map((row) => viewOf(row));
+      return rows.map((row) => this.viewOf(row));
     });
   }
 
@@ -206,6 +210,15 @@ export class MessageReader {
     );
     return rows[0] && rows[0].status !== 'queued' && rows[0].status !== 'scheduled';
   }
+
+  private viewOf(row: MessageRow): MessageView {
+    return { ...viewOf(row), final: isFinal(row.status) || (row.status === 'sent' && this.tellsNoMore(row.gateway)) };
+  }
+
+  /** Whether the provider that took a message reports nothing of it: then nothing comes after `sent`. */
+  private tellsNoMore(gateway: string | null): boolean {
+    return gateway !== null && this.providers?.get(gateway)?.capabilities.status === 'none';
+  }
 }
 
 async function findRow(tx: Transaction, clientId: string, id: string, at: number): Promise<MessageRow | undefined> {
@@ -217,7 +230,7 @@ async function findRow(tx: Transaction, clientId: string, id: string, at: number
   return rows[0];
 }
 
-function viewOf(row: MessageRow): MessageView {
+function viewOf(row: MessageRow): Omit<MessageView, 'final'> {
   const waiting = row.queue_lane !== null && !isFinal(row.status);
   const sending = waiting && (row.queue_claimed === true || row.queue_unknown === true);
   return {
@@ -225,7 +238,6 @@ function viewOf(row: MessageRow): MessageView {
     client_id: row.client_id,
     channel: row.channel,
     status: sending ? 'sending' : row.status,
-    final: isFinal(row.status),
     to: row.recipient,
     from: row.sender,
     content: row.content,
