@@ -1,4 +1,4 @@
-import { emailKey, isEmailAddress } from './email-address';
+import { asciiAddress, emailKey, isEmailAddress } from './email-address';
 
 describe('isEmailAddress', () => {
   it.each([
@@ -71,5 +71,15 @@ describe('emailKey', () => {
     expect(emailKey('jane@bücher.example')).toBe(emailKey('JANE@xn--bcher-kva.example'));
     expect(emailKey('jo\u0308rg@example.com')).toBe(emailKey('jörg@example.com'));
     expect(emailKey('jane@example.com')).not.toBe(emailKey('jane+a@example.com'));
+  });
+});
+
+describe('asciiAddress', () => {
+  it.each([
+    ['Jane@Example.com', 'Jane@Example.com'],
+    ['Jane@Bücher.example', 'Jane@xn--bcher-kva.example'],
+    ['jörg@bücher.example', 'jörg@bücher.example'],
+  ])('makes of %s %s', (address, expected) => {
+    expect(asciiAddress(address)).toBe(expected);
   });
 });

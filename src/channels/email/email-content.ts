@@ -16,7 +16,7 @@ const MAX_NAME = 255;
 const MAX_HEADER_VALUE = 998;
 
 /** What ends a header line, or what no header may hold: controls, and the line and paragraph separators. */
-const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/;
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
 /** Of what RFC 5322 §2.2 allows in field names, what is no syntax anywhere. */
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]{1,76}$/;

@@ -8,7 +8,7 @@ const displayName = z
   .string()
   .min(1)
   .max(255)
-  .regex(/^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$/, 'must not hold line breaks or control characters');
+  .regex(/^[^\p{Cc}\u2028\u2029]*$/u, 'must not hold line breaks or control characters');
 
 /** Settings that every email config has. */
 export const fromEmail = address.meta({

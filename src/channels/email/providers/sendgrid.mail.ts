@@ -1,6 +1,7 @@
 import { MailService, type MailDataRequired } from '@sendgrid/mail';
-import type { GatewayContext, OutboundMessage } from '../../../gateway/contracts/gateway';
+import type { EmailAddress, GatewayContext, OutboundMessage } from '../../../gateway/contracts/gateway';
 import { textOf } from '../../../gateway/contracts/provider-answer';
+import { asciiAddress } from '../../../kernel/email-address';
 import { mailVariables } from '../email-events';
 import { replyToOf, senderOf, settingOf } from '../email-settings';
 import { hasOwnListUnsubscribe } from '../list-unsubscribe';
@@ -28,14 +29,14 @@ export async function sendgridBody(message: OutboundMessage<'email'>, ctx: Gatew
   const replyTo = replyToOf(content, settings);
   const ipPool = textOf(settings.ip_pool_name);
   const data = {
-    from: senderOf(content, settings),
-    ...(replyTo && { replyTo }),
+    from: addressed(senderOf(content, settings)),
+    ...(replyTo && { replyTo: addressed(replyTo) }),
     subject: content.subject,
     personalizations: [
       {
-        to: content.to,
-        ...(content.cc?.length && { cc: content.cc }),
-        ...(content.bcc?.length && { bcc: content.bcc }),
+        to: content.to.map(addressed),
+        ...(content.cc?.length && { cc: content.cc.map(addressed) }),
+        ...(content.bcc?.length && { bcc: content.bcc.map(addressed) }),
         customArgs: mailVariables(message),
         ...templateData(message),
       },
@@ -63,6 +64,11 @@ export async function sendgridBody(message: OutboundMessage<'email'>, ctx: Gatew
   };
   const [request] = await builder.send(data as unknown as MailDataRequired);
   return JSON.stringify((request as unknown as BuiltRequest).body);
+}
+
+/** Quirk: addresses are of the format `email`, which has ASCII domains only (twilio/sendgrid-oai, tsg_mail_v3, 2026-01). */
+function addressed(address: EmailAddress): EmailAddress {
+  return { ...address, email: asciiAddress(address.email) };
 }
 
 function templateData({ content }: OutboundMessage<'email'>): object {

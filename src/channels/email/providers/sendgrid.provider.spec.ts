@@ -257,7 +257,7 @@ describe('SendGrid', () => {
   it('hands on every part of a mail, and names in any script as they are', async () => {
     const body = await sent({
       to: [{ email: 'jörg@bücher.example', name: 'Jörg "J" Müller, Köln' }],
-      cc: [{ email: 'team@example.com' }],
+      cc: [{ email: 'team@bücher.example' }],
       bcc: [{ email: '用户@例え.jp', name: '用户' }],
       from: { email: 'shop@example.com', name: 'Ładny Sklep' },
       reply_to: { email: 'help@example.com', name: 'Help' },
@@ -272,7 +272,7 @@ describe('SendGrid', () => {
       personalizations: [
         {
           to: [{ email: 'jörg@bücher.example', name: 'Jörg "J" Müller, Köln' }],
-          cc: [{ email: 'team@example.com' }],
+          cc: [{ email: 'team@xn--bcher-kva.example' }],
           bcc: [{ email: '用户@例え.jp', name: '用户' }],
           custom_args: { unimsg_message_id: message.id, unimsg_recipient: 'jane@example.net' },
         },
