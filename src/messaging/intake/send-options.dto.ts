@@ -120,7 +120,7 @@ export class SendOptionsDto {
 
   @ApiPropertyOptional({
     description:
-      'What to send by another channel, or to another recipient, when this message is not delivered: each item has a `channel`, `after_seconds` (from the message, or from the item before it, without a delivery; a failure brings it on at once) and the fields of that channel’s send. `reference`, `metadata` and `tags` are those of the message unless the item has its own.',
+      'What to send by another channel, or to another recipient, when this message is not delivered: each item has a `channel`, `after_seconds` (from the message, or from the item before it, without a delivery; a failure brings it on at once) and the fields of that channel’s send. `reference`, `metadata` and `tags` are those of the message unless the item has its own. A provider that reports no deliveries (push, Telegram) never reports one, so what follows it goes out unless it is canceled.',
     type: 'array',
     items: {
       type: 'object',
