@@ -194,7 +194,7 @@ describe('Telegram', () => {
     expect(await providerEvents()).toHaveLength(before);
   });
 
-  it("takes updates by a config's own secret, each once, and answers with nothing", async () => {
+  it('takes each update once, writes no more to who has blocked the bot, and again once the person writes', async () => {
     const secret = `own-secret_${++chats}`;
     service.secrets.add(secret);
     const made = await tenant.api.post('/communication/telegram/configs/', {
@@ -203,25 +203,32 @@ describe('Telegram', () => {
     });
     assertStatus(made, 201);
     const { id } = made.body.data;
-    const update = {
-      update_id: 4711,
-      my_chat_member: {
-        chat: { id: 5, type: 'private' },
-        from: { id: 5 },
-        date: 1_795_334_400,
-        new_chat_member: { status: 'kicked' },
-      },
-    };
-    for (let time = 0; time < 2; time++) {
+    const person = ++chats;
+    const chat = { id: person, type: 'private' };
+    const updates = async (update: object) => {
       const answer = await request(`${service.url}/webhook/telegram/events/${id}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-telegram-bot-api-secret-token': secret },
         body: JSON.stringify(update),
       });
       expect([answer.statusCode, await answer.body.text()]).toEqual([200, '']);
-    }
+    };
+    const blocked = {
+      update_id: 4711,
+      my_chat_member: { chat, from: { id: person }, date: 1_795_334_400, new_chat_member: { status: 'kicked' } },
+    };
+    await updates(blocked);
+    await updates(blocked);
     const events = (await providerEvents()).filter(({ config_id: of }) => of === id);
-    expect(events).toMatchObject([{ normalized: { type: 'unsubscribed', recipient: '5' } }]);
+    expect(events).toMatchObject([{ normalized: { type: 'unsubscribed', recipient: String(person) } }]);
+    const body = { to: person, message: 'x' };
+    expect(await settled(await send(body))).toMatchObject({ status: 'failed', error_code: 'suppressed', attempts: [] });
+    await updates({
+      update_id: 4712,
+      message: { message_id: 1, date: 1_795_334_500, chat, from: { id: person }, text: '/start' },
+    });
+    expect(await settled(await send(body))).toMatchObject({ status: 'sent' });
+    expect(await received(person)).toHaveLength(1);
   });
 
   it('keeps a config whose token Telegram refuses, in error, until it gets a good one', async () => {
