@@ -97,7 +97,7 @@ describe('README.md', () => {
       // Two curls in one block leave two documents in one line, and the receiver in the background writes when it likes.
       const documents = written
         .replaceAll('}{', '}\n{')
-        .replace(/message\.\w+ msg_\w+\n/g, '\n')
+        .replace(/(?:message|email)\.\w+ msg_\w+\n/g, '\n')
         .split('\n');
       answers.push(documents.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Answer));
     }
@@ -115,6 +115,8 @@ describe('README.md', () => {
       [true],
       [],
       [true],
+      [true],
+      [true, true, true, true],
       [true],
       [true],
       [true, true],
@@ -141,7 +143,7 @@ describe('README.md', () => {
   });
 
   test('the message that fails at Twilio goes out over Vonage', () => {
-    expect(answers[5]![0]!.data).toMatchObject({
+    expect(answers[7]![0]!.data).toMatchObject({
       gateway: 'vonage',
       possible_duplicate: true,
       attempts: [
@@ -152,7 +154,7 @@ describe('README.md', () => {
   });
 
   test('the account of the three calls is in service and routed over', () => {
-    const [config, routes] = answers[6]!;
+    const [config, routes] = answers[8]!;
     expect(config!.data).toMatchObject({ status: 'active', display_name: 'Twilio' });
     expect(routes!.data.gateways.sms).toMatchObject({ primary: config!.data.id });
   });
