@@ -1,10 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import request from 'supertest';
+import { PublicUrl } from '../config/public-url';
+import { ConfigDirectory, type CallbackConfig } from '../gateway/configs/config-directory';
 import { ProviderRegistry } from '../gateway/provider-registry';
 import { SimulatorAddress } from '../gateway/simulator-address';
 import type { ProviderDefinition } from '../gateway/contracts/provider-definition';
 import { LOGGER, silentLogger } from '../kernel/logger';
+import { Secret } from '../kernel/secret';
 import { createHttpApplication } from '../platform/http/http-application';
 import { UndiciHttpClient } from '../platform/http-client/undici-http-client';
 import { SimulatorModule } from './simulator.module';
@@ -17,8 +20,15 @@ const echo = {
   aliases: [],
   simulator: {
     account: () => ({ credentials: {} }),
-    handle: ({ body, path }, port) =>
-      port.play({
+    handle: async ({ method, body, path }, port) => {
+      if (method === 'GET') {
+        const shown = (await port.accounts('echo', path.slice(1))).map(({ callbackUrl, ...rest }) => ({
+          ...rest,
+          url: callbackUrl('events'),
+        }));
+        return { status: 200, body: JSON.stringify(shown) };
+      }
+      return port.play({
         submission: {
           provider: 'echo',
           externalId: path.slice(1),
@@ -30,21 +40,40 @@ const echo = {
         accepted: () => ({ status: 202, body: 'taken' }),
         refused: (why) => ({ status: 400, body: why }),
         callbacks: () => [],
-      }),
+      });
+    },
   },
+  callbacks: {},
 } as Partial<ProviderDefinition> as ProviderDefinition;
 
 const address = new SimulatorAddress(true);
 const registry = new ProviderRegistry();
 
+/** One config, of the account `acct_1`. */
+const directory = {
+  findForCallback: (slug: string, { account }: { account?: string }) =>
+    Promise.resolve(
+      slug === 'echo' && account === 'acct_1'
+        ? [
+            {
+              config: { id: 'cfg_1', settings: { display_phone_number: '+1' } },
+              secrets: { credentials: { app_secret: new Secret('s'), spare: undefined }, settings: {} },
+            } as unknown as CallbackConfig,
+          ]
+        : [],
+    ),
+};
+
 @Global()
 @Module({
   providers: [
+    { provide: ConfigDirectory, useValue: directory },
+    { provide: PublicUrl, useValue: new PublicUrl('https://um.example.com') },
     { provide: ProviderRegistry, useValue: registry },
     { provide: SimulatorAddress, useValue: address },
     { provide: LOGGER, useValue: silentLogger },
   ],
-  exports: [ProviderRegistry, SimulatorAddress, LOGGER],
+  exports: [ConfigDirectory, PublicUrl, ProviderRegistry, SimulatorAddress, LOGGER],
 })
 class SurroundingsModule {}
 
@@ -113,6 +142,21 @@ describe('SimulatorModule', () => {
 
   it.each(['?limit=0', '?limit=201', '?limit=x', '?to=', '?colour=red', '?cursor=x'])('refuses %s', async (query) => {
     expect(await list(query)).toMatchObject({ status: 400, body: { success: false, code: 'invalid_request' } });
+  });
+
+  it('tells a stand-in what the owner of an account has set up, and nothing of others', async () => {
+    const ask = async (account: string): Promise<unknown> => {
+      const { body } = await http.request({ method: 'GET', url: `${address.url('echo')}/${account}`, timeoutMs: 3000 });
+      return JSON.parse(body.toString());
+    };
+    expect(await ask('acct_1')).toEqual([
+      {
+        credentials: { app_secret: 's' },
+        settings: { display_phone_number: '+1' },
+        url: 'https://um.example.com/webhook/echo/events/cfg_1',
+      },
+    ]);
+    expect(await ask('acct_2')).toEqual([]);
   });
 
   it('stops listening with the application', async () => {
