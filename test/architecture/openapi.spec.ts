@@ -129,7 +129,7 @@ describe('docs/openapi.json', () => {
     ];
     expect(new Set(ids.map(({ operationId }) => operationId)).size).toBe(ids.length);
     const tags = document.tags.map(({ name }) => name);
-    expect(ids.filter(({ operationId }) => !/^[a-z][A-Za-z]+$/.test(operationId))).toEqual([]);
+    expect(ids.filter(({ operationId }) => !/^[a-z][A-Za-z0-9]+$/.test(operationId))).toEqual([]);
     for (const { operationId, summary, tags: own } of ids) {
       expect(`${operationId}: ${summary}`).toMatch(/: [A-Z].{9,}$/);
       expect(own).toHaveLength(1);
