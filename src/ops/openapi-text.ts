@@ -11,6 +11,7 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Webhooks', 'Events posted to your own URL, signed.'],
   ['Events', 'The same events, to pull.'],
   ['Provider callbacks', 'Where providers report, and what they reported.'],
+  ['Unsubscribing', 'Where the link in a mail leads a recipient who wants no more.'],
   ['API keys', 'Who a key belongs to, and the keys of a tenant.'],
   ['Tenants (operator)', 'Tenants, for who runs this service. Needs the operator’s key.'],
   ['Simulator', 'What the providers’ stand-ins received. Recipients choose how they behave.'],
