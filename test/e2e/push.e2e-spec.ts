@@ -173,6 +173,29 @@ describe('push', () => {
     expect(await received(token)).toEqual([]);
   });
 
+  it('says what would happen, and takes part in a batch beside other channels', async () => {
+    const token = freshDevice();
+    const push = { target: { device_token: token }, title: 'x' };
+    const dry = await tenant.api.post('/v1/push/send', { ...push, dry_run: true });
+    expect([dry.status, dry.body.data.candidates.map(({ gateway }: Wire) => gateway)]).toEqual([200, ['fcm']]);
+    expect(await received(token)).toEqual([]);
+    const batch = await tenant.api.post('/v1/messages/batch', {
+      messages: [
+        { channel: 'push', ...push },
+        { channel: 'telegram', to: '5', message: 'x' },
+        { channel: 'push', title: 'x' },
+      ],
+    });
+    expect([batch.status, batch.body.data.accepted]).toEqual([202, 1]);
+    expect(batch.body.data.results.map(({ error }: Wire) => error?.code)).toEqual([
+      undefined,
+      'no_gateway_available',
+      'invalid_request',
+    ]);
+    await settled(batch.body.data.results[0].message_id);
+    expect(await received(token)).toHaveLength(1);
+  });
+
   it('has FCM check messages only, where the config says so', async () => {
     const id = await account(other, 'staging-app', { validate_only: true });
     const token = freshDevice();
