@@ -1,5 +1,5 @@
 /** The providers' stand-ins as a process of their own: their work must not count as the service's. */
-import { PROVIDERS } from '../src/providers';
+import { PROVIDERS, SOCKET_PROVIDERS } from '../src/providers';
 import { Simulator } from '../src/simulator/simulator';
 import { serveParent } from './child';
 
@@ -18,7 +18,7 @@ export interface StandInAddresses {
 const standIns = new Map(PROVIDERS.map((definition) => [definition.key, definition.simulator]));
 const started = Simulator.start({
   standIn: (provider) => standIns.get(provider),
-  socketProviders: PROVIDERS.filter(({ simulator: { listen } }) => listen !== undefined).map(({ key }) => key),
+  socketProviders: SOCKET_PROVIDERS,
   callbackConcurrency: 256,
 });
 

@@ -13,3 +13,8 @@ export const PROVIDERS: readonly ProviderDefinition[] = [
   ...TELEGRAM_PROVIDERS,
   ...PUSH_PROVIDERS,
 ];
+
+/** Keys of those whose stand-in opens a server of its own, as it is not reached by HTTP. */
+export const SOCKET_PROVIDERS: readonly string[] = PROVIDERS.filter(({ simulator }) => 'listen' in simulator).map(
+  ({ key }) => key,
+);

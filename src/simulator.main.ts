@@ -5,7 +5,7 @@
  * SIGINT end it.
  */
 import { parseArgs } from 'node:util';
-import { PROVIDERS } from './providers';
+import { PROVIDERS, SOCKET_PROVIDERS } from './providers';
 import { Simulator } from './simulator/simulator';
 
 async function main(): Promise<void> {
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   const standIns = new Map(PROVIDERS.map((definition) => [definition.key, definition.simulator]));
   const simulator = await Simulator.start({
     standIn: (provider) => standIns.get(provider),
-    socketProviders: PROVIDERS.filter(({ simulator: { listen } }) => listen !== undefined).map(({ key }) => key),
+    socketProviders: SOCKET_PROVIDERS,
     port: Number(values.port),
     callbackDelayMs: Number(values['callback-delay']),
     callbackConcurrency: Number(values['callback-concurrency']),

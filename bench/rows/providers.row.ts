@@ -51,7 +51,7 @@ export async function providersRow(bed: Bed): Promise<Figure[]> {
     const reference = subjects.find(({ definition }) => definition.key === REFERENCE)!;
     return [...subjects.map((subject) => cpuFigure(subject, reference)), ...subjects.flatMap(submitFigure)];
   } finally {
-    await Promise.all(subjects.map(({ gateway, ctx }) => gateway.release?.(ctx.configId)));
+    await Promise.all(subjects.map(async ({ gateway, ctx }) => gateway.release?.(ctx.configId)));
     await http.close();
   }
 }
