@@ -70,7 +70,7 @@ function overview(): string {
   ];
   return `## Overview
 
-Statuses come by \`push\` (callbacks, or reports over the connection) or have to be asked for (\`pull\`). A provider with a look-up is asked for
+Statuses come by \`push\` (callbacks, or reports over the connection) or are asked for again and again (\`pull\`; a callback counts where one comes). A provider with a look-up is asked for
 a message of unknown fate before another gateway is tried.
 
 ${table(head, rows)}`;

@@ -9,6 +9,7 @@ import { ClaimRecovery } from './messaging/dispatch/claim-recovery';
 import { Dispatcher } from './messaging/dispatch/dispatcher';
 import { FallbackRunner } from './messaging/fallback/fallback-runner';
 import { Maintenance } from './messaging/maintenance';
+import { StatusPoller } from './messaging/record/status-poller';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
 import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
 
@@ -30,6 +31,7 @@ export class BackgroundWork {
     states: GatewayStates,
     unmatched: UnmatchedCallbacks,
     fallbacks: FallbackRunner,
+    polls: StatusPoller,
     deliveries: WebhookDeliveryService,
     sessions: SessionKeeper,
     dispatcher: Dispatcher,
@@ -41,6 +43,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'config subscriber', work: subscriber },
       { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
       { roles: ['scheduler'], name: 'message fallbacks', work: fallbacks },
+      { roles: ['scheduler'], name: 'status polls', work: polls },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       // Before the dispatcher, which goes by what is held; and given up after it.

@@ -25,6 +25,7 @@ import { NamedSendService } from './named/named-send.service';
 import { EngagementWriter } from './record/engagement-writer';
 import { MessageActions } from './record/message-actions';
 import { MessageReader } from './record/message-reader';
+import { StatusPoller } from './record/status-poller';
 import { MessageSignal } from './record/message-signal';
 import { MessageWriter } from './record/message-writer';
 import { ProviderInquiry } from './record/provider-inquiry';
@@ -70,6 +71,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
     Dispatcher,
     ClaimRecovery,
     Maintenance,
+    StatusPoller,
   ],
   exports: [
     ChannelRegistry,
@@ -83,6 +85,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
     Dispatcher,
     ClaimRecovery,
     Maintenance,
+    StatusPoller,
     FallbackRunner,
   ],
 })

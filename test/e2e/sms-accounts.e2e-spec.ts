@@ -1,3 +1,4 @@
+import { eventually } from '../support/api-client';
 import { Service, type Tenant } from '../support/e2e-service';
 
 const MAGIC_LATE_BOUNCE = '+15005550011';
@@ -72,6 +73,33 @@ describe('Skebby and 46elks, by the stand-ins of the simulator', () => {
       await tenant.until(answered, ({ status }) => status === 'delivered');
     },
   );
+
+  it('a provider that does not report is asked, until the message is final', async () => {
+    const { body } = await tenant.api.get('/communication/skebby/configs');
+    const change = (quality: string) =>
+      tenant.api.patch(`/communication/skebby/configs/${body.data[0].id}`, { message_quality: quality });
+    const polls = (id: string) =>
+      service.database.database.query('SELECT tries FROM status_polls WHERE message_id = $1', [id]);
+    // Of Classic and Basic there are no reports.
+    expect((await change('TI')).status).toBe(200);
+    try {
+      const [delivered, failed] = [
+        await tenant.send('+393331234569'),
+        await tenant.send('+15005550002', { provider: 'skebby' }),
+      ];
+      expect(await tenant.until(delivered, ({ final }) => final, 30_000)).toMatchObject({ status: 'delivered' });
+      expect(await tenant.until(failed, ({ final }) => final, 30_000)).toMatchObject({
+        status: 'undelivered',
+        error_code: 'not_delivered',
+      });
+      await eventually(
+        () => polls(delivered),
+        (rows) => rows.length === 0,
+      );
+    } finally {
+      expect((await change('GP')).status).toBe(200);
+    }
+  }, 60_000);
 
   it('46elks tells the cost in SEK', async () => {
     const id = await tenant.send('+46700000002', { message: 'x'.repeat(161) });

@@ -24,7 +24,7 @@ export interface CredentialField {
 }
 
 export interface ProviderCapabilities {
-  /** How delivery is learnt: `push` (callbacks), `pull` (getStatus only), `none`. */
+  /** How delivery is learnt: `push` (callbacks), `pull` (getStatus is asked again and again; a callback counts where one comes), `none`. */
   status: 'push' | 'pull' | 'none';
   inbound: boolean;
   media: boolean;

@@ -9,6 +9,7 @@ import { Suppressions1763800600100 } from '../../../migrations/1763800600100-sup
 import { Fallbacks1763800600200 } from '../../../migrations/1763800600200-fallbacks';
 import { Sessions1763800700000 } from '../../../migrations/1763800700000-sessions';
 import { Audit1763800800000 } from '../../../migrations/1763800800000-audit';
+import { StatusPolls1763800900000 } from '../../../migrations/1763800900000-status-polls';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Fallbacks1763800600200,
   Sessions1763800700000,
   Audit1763800800000,
+  StatusPolls1763800900000,
 ];

@@ -207,7 +207,8 @@ export const skebby: ProviderDefinition = Object.freeze<ProviderDefinition>({
     },
   },
   capabilities: {
-    status: 'push',
+    // Quirk: the URL for reports is entered by hand, and only Classic+ has reports, so that they cannot be counted on (2026-11).
+    status: 'pull',
     inbound: true,
     media: false,
     templates: false,
