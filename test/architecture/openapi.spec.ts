@@ -196,7 +196,8 @@ describe('docs/openapi.json', () => {
   test('has the magic recipients of the simulator', () => {
     const { description } = document.paths['/simulator/messages']!['get']!;
     for (const magic of MAGIC_RECIPIENTS) {
-      expect(description).toContain(`| ${magic.channel} | \`${magic.recipient}\` | ${magic.description} |`);
+      const row = description!.split('\n').find((line) => line.startsWith(`| ${magic.description} |`));
+      expect(row).toContain(`\`${magic.recipient}\``);
     }
   });
 
