@@ -12,7 +12,7 @@ const DESCRIPTION = `The stand-ins keep the newest 10,000 messages. The recipien
 
 ${magicRecipientsTable()}
 
-Any other recipient is delivered. A secret that begins with \`invalid\` is refused as wrong credentials.`;
+Any other recipient is delivered. An email address may have a tag (\`hard-bounce+2@simulator.test\`), since one that bounced is suppressed from then on. A secret that begins with \`invalid\` is refused as wrong credentials.`;
 
 @ApiTags('Simulator')
 @Controller('simulator')

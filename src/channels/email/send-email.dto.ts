@@ -76,7 +76,7 @@ export class EmailTrackingDto {
 }
 
 const ADDRESS = {
-  oneOf: [{ type: 'string', format: 'email', example: 'jane@example.com' }, { $ref: getSchemaPath(EmailAddressDto) }],
+  oneOf: [{ type: 'string', maxLength: 254, example: 'jane@example.com' }, { $ref: getSchemaPath(EmailAddressDto) }],
 };
 const addresses = (maxItems: number) => ({
   oneOf: [...ADDRESS.oneOf, { type: 'array', items: ADDRESS, minItems: 1, maxItems }],
