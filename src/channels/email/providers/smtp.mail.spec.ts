@@ -21,6 +21,10 @@ const lines = (text: string): string => text.replace(/\r\n|\r|\n/g, '\n').replac
 /** `Zw==` and so on. */
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
+const MANY = Array.from({ length: 20 }, (_, i) => ({
+  email: `person${i}@example.org`,
+  name: i % 2 ? `Person ${i}` : '',
+}));
 const ORDINARY = ['content-transfer-encoding', 'content-type', 'date', 'from', 'message-id', 'mime-version'];
 
 describe('composeMail', () => {
@@ -28,6 +32,15 @@ describe('composeMail', () => {
     ['a text', { text: 'Hello\nJane' }],
     ['an empty line at the end', { text: 'Hello\n\n' }],
     ['html', { html: '<p>Grüße</p>' }],
+    ['a long subject and many recipients', { text: 'x', subject: 'Your order '.repeat(30), cc: MANY }],
+    ['a subject with what looks coded', { text: 'x', subject: '=?UTF-8?Q?x?= "quoted"' }],
+    ['a long line', { text: 'x'.repeat(2000), html: `<p>${'y'.repeat(80)}</p>` }],
+    ['control characters', { text: 'a\u0007b\n', subject: 'tab\there' }],
+    ['line breaks of all kinds', { text: 'b\nc\r\nd', html: 'b\nc\r\nü' }],
+    [
+      'another sender and where to answer',
+      { text: 'x', from: { email: 'a.b@example.com' }, reply_to: { email: 'c@d.example', name: 'C, D' } },
+    ],
     ['text and html', { text: 'Grüße 😀', html: `<p>${'long line '.repeat(200)}</p>` }],
     ['mostly Greek', { text: 'Καλημέρα κόσμε', subject: 'Καλημέρα' }],
     ['dots, tabs and trailing blanks', { text: '.\n..\n \t\n= \nFrom me' }],
@@ -56,7 +69,9 @@ describe('composeMail', () => {
     const own = compose({ to, ...content });
     const { text, html, headers = {}, attachments = [] } = content;
     const { message } = await createTransport({ streamTransport: true, buffer: true, newline: 'windows' }).sendMail({
-      from: { name: 'Example Shop', address: 'shop@example.com' },
+      from: { name: content.from ? '' : 'Example Shop', address: content.from?.email ?? 'shop@example.com' },
+      cc: (content.cc ?? []).map(({ email, name = '' }) => ({ address: email, name })),
+      ...(content.reply_to && { replyTo: { address: content.reply_to.email, name: content.reply_to.name! } }),
       to: [{ name: 'Jane, Doe', address: 'jane@example.net' }],
       subject: content.subject ?? 'Hello',
       text,
@@ -71,7 +86,7 @@ describe('composeMail', () => {
       messageId: '<msg_1@example.com>',
       date: new Date(DATE),
     });
-    const plain = (bytes: Buffer): string => bytes.toString('utf8').replaceAll(/NmP-[0-9a-f]+-/g, 'NmP-x-');
+    const plain = (bytes: Buffer): string => bytes.toString('utf8').replaceAll(/NmP-[0-9a-f]{16}-/g, 'NmP-x-');
     expect(plain(own.bytes)).toBe(plain(message as Buffer));
   });
 
@@ -83,7 +98,7 @@ describe('composeMail', () => {
     const phrase = fc.array(word, { minLength: 1, maxLength: 6 }).map((words) => words.join(' '));
     const body = fc
       .array(fc.string({ unit: 'grapheme', maxLength: 200 }), { minLength: 1, maxLength: 8 })
-      .map((all) => all.join('\n').replace(/[\0\r\v\f\x85\u2028\u2029\ufeff]/g, ''))
+      .map((all) => all.join('\n').replace(/[\0\r\v\f\x85\u2028\u2029\ufeff]|\n+$/g, ''))
       .filter((text) => text.trim() !== '' && text === text.toWellFormed());
     await fc.assert(
       fc.asyncProperty(
@@ -91,8 +106,9 @@ describe('composeMail', () => {
         phrase,
         body,
         fc.option(body),
-        fc.uint8Array({ maxLength: 300 }),
+        fc.option(fc.uint8Array({ maxLength: 300 })),
         async (subject, name, text, html, file) => {
+          const filename = `${name}.bin`.replace(/[/\\]/g, '-');
           fc.pre([subject, name].every((one) => one === one.toWellFormed()));
           const mail = await parse(
             compose({
@@ -100,24 +116,24 @@ describe('composeMail', () => {
               subject,
               text,
               ...(html !== null && { html }),
-              attachments: [
-                {
-                  filename: `${name}.bin`.replace(/[/\\]/g, '-'),
-                  content_type: 'application/x-test',
-                  content: Buffer.from(file).toString('base64'),
-                },
-              ],
+              ...(file !== null && {
+                attachments: [
+                  { filename, content_type: 'application/x-test', content: Buffer.from(file).toString('base64') },
+                ],
+              }),
             }),
           );
           expect(mail.subject).toBe(subject);
           expect(mail.to).toEqual([{ address: 'jane@example.net', name }]);
           expect(lines(mail.text!)).toBe(lines(text));
           if (html !== null) expect(lines(mail.html!)).toBe(lines(html));
+          expect(mail.attachments).toHaveLength(file === null ? 0 : 1);
+          if (file === null) return;
           expect(Buffer.from(mail.attachments[0]!.content as ArrayBuffer)).toEqual(Buffer.from(file));
-          expect(mail.attachments[0]!.filename).toBe(`${name}.bin`.replace(/[/\\]/g, '-'));
+          expect(mail.attachments[0]!.filename).toBe(filename);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 300 },
     );
   });
 

@@ -28,7 +28,10 @@ const GREETING_MS = 20_000;
 const QUIT_MS = 2_000;
 const RESET_MS = 5_000;
 
-/** The mail's bytes, and how many of them were asked for. They are asked for only after the server said 354. */
+/**
+ * A mail's bytes as nodemailer asks for them, which it does only after the server said 354; it writes the final dot by itself. Large mails go in
+ * chunks, as fast as the server takes them, so that a mail that breaks off in the middle is known to have no end.
+ */
 class MailSource extends Readable {
   begun = false;
   ended = false;
@@ -37,6 +40,7 @@ class MailSource extends Readable {
   /** @param mayBegin asked when the server is ready for it; what says no ends the connection */
   constructor(
     private readonly bytes: Buffer,
+    private readonly socket: Socket,
     private readonly mayBegin: () => boolean,
   ) {
     super({ highWaterMark: CHUNK });
@@ -45,7 +49,13 @@ class MailSource extends Readable {
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
     if (!this.mayBegin()) return destination;
     this.begun = true;
-    return super.pipe(destination, options);
+    if (this.bytes.length > CHUNK) return super.pipe(destination, options);
+    this.ended = true;
+    // The mail and its dot in one segment.
+    this.socket.cork();
+    destination.once('end', () => this.socket.uncork());
+    destination.end(this.bytes);
+    return destination;
   }
 
   override _read(): void {
@@ -53,7 +63,6 @@ class MailSource extends Readable {
     this.at += chunk.length;
     if (chunk.length > 0) this.push(chunk);
     if (this.at < this.bytes.length) return;
-    // From here on nodemailer writes the final dot by itself.
     this.ended = true;
     this.push(null);
   }
@@ -175,7 +184,7 @@ export class SmtpSession {
     this.mails++;
     const { transcript } = this;
     transcript.begin();
-    const source = new MailSource(mail.bytes, () => {
+    const source = new MailSource(mail.bytes, this.socket, () => {
       if (transcript.refused.length === 0) return true;
       // nodemailer goes on for those who are not refused. The server drops a mail that has no end.
       this.pending?.(new Error('a recipient is refused'));

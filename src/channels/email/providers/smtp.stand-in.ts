@@ -73,7 +73,10 @@ class Conversation {
   private async proceed(): Promise<void> {
     if (this.busy) return;
     this.busy = true;
+    // Commands that came together are answered together.
+    this.socket.cork();
     while (await this.next());
+    this.socket.uncork();
     this.busy = false;
   }
 
