@@ -418,15 +418,22 @@ describe('SendGrid', () => {
     expect(sendgrid.callbacks.events!.needsUrlToken!(unsigned.credentials)).toBe(true);
   });
 
-  it.each([
-    ['', 'must be the verification key'],
-    ['not a key', 'must be the verification key'],
-    [pairs.a.publicKey.slice(0, -8), 'must be the verification key'],
-    [pairs.a.publicKey, undefined],
-    [sendgrid.credentials.webhook_signing_key!.example, undefined],
-  ])('checks a verification key before it is kept: %s', (value, fault) => {
-    const found = sendgrid.credentials.webhook_signing_key!.check!(value);
-    expect(found?.slice(0, 28)).toBe(fault);
+  it('takes the key as SendGrid shows it or as PEM, and proves nothing with anything else', () => {
+    const request = callbackRequest([event('open')]);
+    const withKey = (key: string) => () =>
+      verifySendgrid(request, secretsOf({ settings: {}, credentials: { webhook_signing_key: key } }), SAMPLE_NOW);
+    const { publicKey } = pairs.a;
+    expect(withKey(publicKey)).not.toThrow();
+    expect(
+      withKey(`-----BEGIN PUBLIC KEY-----\n${publicKey.replace(/.{64}/, '$&\n')}\n-----END PUBLIC KEY-----\n`),
+    ).not.toThrow();
+    for (const wrong of [
+      'not a key',
+      publicKey.slice(0, -8),
+      pairs.b.publicKey,
+      sendgrid.credentials.webhook_signing_key!.example,
+    ])
+      expect(withKey(wrong)).toThrow(InvalidSignature);
   });
 
   it.each([

@@ -39,13 +39,6 @@ export function verifySendgrid(request: CallbackRequest, secrets: CallbackSecret
   if (at < now - OLDEST_MS || at > now + AHEAD_MS) throw new InvalidSignature('the time stamp is too far off');
 }
 
-/** What is wrong with a verification key as SendGrid shows it: base64 of an SPKI, on P-256. */
-export function signingKeyFault(value: string): string | undefined {
-  return keyOf(value) === undefined
-    ? 'must be the verification key that SendGrid shows: base64 of a P-256 public key'
-    : undefined;
-}
-
 /** Headers that prove a body. @param seconds since the epoch */
 export function sendgridSignature(
   privateKey: KeyObject,
@@ -59,11 +52,16 @@ export function sendgridSignature(
   };
 }
 
+/** Base64 of an SPKI on P-256, as SendGrid shows it, or the same as PEM; undefined for anything else. */
 function keyOf(text: string): KeyObject | undefined {
   const known = keys.get(text);
   if (known) return known;
   try {
-    const key = createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' });
+    const key = createPublicKey({
+      key: Buffer.from(text.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64'),
+      format: 'der',
+      type: 'spki',
+    });
     if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return undefined;
     keys.set(text, key);
     return key;
