@@ -127,6 +127,21 @@ describe('Skebby and 46elks, by the stand-ins of the simulator', () => {
       });
     });
 
+    it('are completed in sends by provider, and in batches', async () => {
+      const named = await tenant.api.post('/communication/elks/sms', { to: '070 000 00 05', body: 'x' });
+      expect(named.status).toBe(202);
+      const batch = await tenant.api.post('/v1/messages/batch', {
+        messages: [
+          { channel: 'sms', to: '0700000006', message: 'x' },
+          { channel: 'sms', to: '0701', message: 'x' },
+        ],
+      });
+      expect(batch.body.data).toMatchObject({ accepted: 1, rejected: 1 });
+      const ids = [named.body.data.message_id, batch.body.data.results[0].message_id];
+      const found = await Promise.all(ids.map((id) => tenant.message(id)));
+      expect(found.map(({ to }) => to)).toEqual(['+46700000005', '+46700000006']);
+    });
+
     it('are routed by what they are completed to', async () => {
       const { body } = await tenant.api.get('/communication/elks/configs');
       const change = (code: string) =>

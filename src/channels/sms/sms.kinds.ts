@@ -7,7 +7,8 @@ import { NamedSendOptionsDto, namedSendKind, type NamedSendKind } from '../../me
 /** `POST /communication/{provider}/sms` */
 export class SendProviderSmsDto extends NamedSendOptionsDto {
   @ApiProperty({
-    description: 'The recipient’s number, E.164. In the simulator, magic numbers choose what happens.',
+    description:
+      'The recipient’s number, E.164; or in national form with its leading 0, for an account that has a `default_country_code`. In the simulator, magic numbers choose what happens.',
     example: '+393331234567',
   })
   @IsString()

@@ -55,7 +55,9 @@ export class StatusPoller {
       'SELECT DISTINCT client_id FROM provider_configs WHERE provider = ANY($1)',
       [providers],
     );
-    for (const { client_id: clientId } of tenants) while (await this.collect(clientId, providers));
+    for (const { client_id: clientId } of tenants) {
+      while (!this.stopping && (await this.collect(clientId, providers)));
+    }
     while (!this.stopping && (await this.ask()));
   }
 
