@@ -15,6 +15,8 @@ describe('SecretEnvironment', () => {
     'UNIMSG_ANYTHING',
     'unimsg_admin_key',
     'PGPASSWORD',
+    'VAULT_CACERT',
+    'AZURE_CLIENT_CERTIFICATE_PATH',
     'NODE_OPTIONS',
     'A B',
     '../A',

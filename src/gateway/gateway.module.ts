@@ -25,7 +25,6 @@ import { ConfigService } from './configs/config.service';
 import { ConfigSubscriber } from './configs/config-subscriber';
 import { ConfigUsageReader } from './configs/config-usage';
 import { ProviderConfigEntity } from './configs/provider-config.entity';
-import { RemoteSecretCache } from './configs/remote-secret-cache';
 import { SecretEntity } from './configs/secret.entity';
 import { SecretResolver } from './configs/secret-resolver';
 import { DatabaseSecrets, EnvironmentSecrets, FileSecrets } from './configs/secret-sources';
@@ -90,19 +89,17 @@ const CONFIGS: Provider[] = [
       tenants: TenantDirectory,
       http: HttpClient,
       clock: Clock,
-    ) => {
-      const cache = new RemoteSecretCache(clock);
-      return new SecretResolver(
+    ) =>
+      new SecretResolver(
         [
           new EnvironmentSecrets(environment),
           new FileSecrets(config.secretsDir),
-          new VaultSecrets(config.vault, http, cache),
-          new AzureKeyVaultSecrets(config.azureKeyVault, http, cache),
+          new VaultSecrets(config.vault, http, clock),
+          new AzureKeyVaultSecrets(config.azureKeyVault, http, clock),
           new DatabaseSecrets(database, box),
         ],
         tenants,
-      );
-    },
+      ),
   },
   {
     provide: ConfigSecrets,

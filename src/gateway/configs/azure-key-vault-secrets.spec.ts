@@ -5,7 +5,6 @@ import { ManualClock } from '../../kernel/clock';
 import { Secret } from '../../kernel/secret';
 import { UndiciHttpClient } from '../../platform/http-client/undici-http-client';
 import { AzureKeyVaultSecrets } from './azure-key-vault-secrets';
-import { RemoteSecretCache } from './remote-secret-cache';
 import { SecretNotReadable, SecretSourceUnavailable } from './secret-sources';
 
 const OLD = '0123456789abcdef0123456789abcdef';
@@ -36,7 +35,7 @@ describe('AzureKeyVaultSecrets', () => {
         ...settings,
       },
       vault.divert(http),
-      new RemoteSecretCache(new ManualClock(0)),
+      new ManualClock(0),
     );
   const read = async (reference: string, from = source()) => (await from.read(reference)).reveal();
   const failure = async (reference: string, from = source()): Promise<Error> => {
@@ -74,7 +73,7 @@ describe('AzureKeyVaultSecrets', () => {
   );
 
   it('reads nothing when the operator has set no key vault', async () => {
-    const none = new AzureKeyVaultSecrets(undefined, http, new RemoteSecretCache(new ManualClock(0)));
+    const none = new AzureKeyVaultSecrets(undefined, http, new ManualClock(0));
     expect(none.check('acme-twilio')).toMatch(/AZURE_KEYVAULT_URL/);
     await failure('acme-twilio', none);
   });
@@ -111,7 +110,7 @@ describe('AzureKeyVaultSecrets', () => {
         clientSecret: new Secret('app-password'),
       },
       { request: (request) => vault.divert(http).request(request) },
-      new RemoteSecretCache(new ManualClock(0)),
+      new ManualClock(0),
     );
     await vault.close();
     const error = await failure('acme-twilio', one);

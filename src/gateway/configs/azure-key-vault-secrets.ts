@@ -1,9 +1,10 @@
 import type { TokenCredential } from '@azure/identity';
 import type { AzureKeyVaultSettings } from '../../config/app-config';
+import type { Clock } from '../../kernel/clock';
 import { Secret } from '../../kernel/secret';
 import type { HttpClient } from '../../platform/http-client/http-client';
 import { azureHttpClient } from './azure-http-client';
-import type { RemoteSecretCache } from './remote-secret-cache';
+import { RemoteSecretCache } from './remote-secret-cache';
 import { SecretNotReadable, SecretSourceUnavailable, type SecretSource } from './secret-sources';
 
 /** What we use of the SDK's client. */
@@ -23,6 +24,7 @@ const REFERENCE = /^([0-9A-Za-z-]{1,127})(?:\/([0-9a-f]{32}))?$/;
 export class AzureKeyVaultSecrets implements SecretSource {
   readonly scheme = 'azure-keyvault';
   readonly owner = 'operator';
+  private readonly cache: RemoteSecretCache;
   private client: Promise<KeyVault> | undefined;
 
   /**
@@ -32,9 +34,11 @@ export class AzureKeyVaultSecrets implements SecretSource {
   constructor(
     private readonly settings: AzureKeyVaultSettings | undefined,
     private readonly http: HttpClient,
-    private readonly cache: RemoteSecretCache,
+    clock: Clock,
     private readonly credential?: TokenCredential,
-  ) {}
+  ) {
+    this.cache = new RemoteSecretCache(clock);
+  }
 
   check(reference: string): string | undefined {
     if (!this.settings) return 'needs AZURE_KEYVAULT_URL, which is not set';
@@ -42,7 +46,7 @@ export class AzureKeyVaultSecrets implements SecretSource {
   }
 
   read(reference: string): Promise<Secret> {
-    return this.cache.read(`azure-keyvault:${reference}`, () => this.fetch(reference));
+    return this.cache.read(reference, () => this.fetch(reference));
   }
 
   private async fetch(reference: string): Promise<Secret> {

@@ -6,7 +6,6 @@ import { Problem } from '../../kernel/problem';
 import { Secret } from '../../kernel/secret';
 import { UndiciHttpClient } from '../../platform/http-client/undici-http-client';
 import { GatewayError } from '../contracts/gateway-error';
-import { RemoteSecretCache } from './remote-secret-cache';
 import { VaultSecrets } from './vault-secrets';
 
 const acme = fakeProvider();
@@ -26,7 +25,7 @@ describe('configs whose secrets are in a store over the network', () => {
     stack = await createGatewayStack({
       definitions: [acme],
       allowedRefs: ['vault:secret/data/acme/*'],
-      sources: [new VaultSecrets(settings, http, new RemoteSecretCache(clock))],
+      sources: [new VaultSecrets(settings, http, clock)],
     });
   });
   beforeEach(() => {

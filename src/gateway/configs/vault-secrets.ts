@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { VaultSettings } from '../../config/app-config';
+import type { Clock } from '../../kernel/clock';
 import { Secret } from '../../kernel/secret';
 import { HttpRequestError, type HttpClient, type HttpResponse } from '../../platform/http-client/http-client';
-import type { RemoteSecretCache } from './remote-secret-cache';
+import { RemoteSecretCache } from './remote-secret-cache';
 import { SecretNotReadable, SecretSourceUnavailable, type SecretSource } from './secret-sources';
 
 const TIMEOUT_MS = 3_000;
@@ -10,6 +11,8 @@ const LARGEST_ANSWER = 256 * 1024;
 const DEFAULT_FIELD = 'value';
 const SEGMENT = /^[A-Za-z0-9_~.@:+=-]{1,128}$/;
 const FIELD = /^[A-Za-z0-9_.@-]{1,128}$/;
+
+type Fields = Readonly<Record<string, unknown>>;
 
 interface VaultReference {
   /** Under `/v1/`, e.g. `secret/data/acme/twilio`. */
@@ -24,30 +27,35 @@ interface VaultReference {
 export class VaultSecrets implements SecretSource {
   readonly scheme = 'vault';
   readonly owner = 'operator';
+  private readonly cache: RemoteSecretCache<Fields>;
 
   /** @param settings undefined: nothing is read */
   constructor(
     private readonly settings: VaultSettings | undefined,
     private readonly http: HttpClient,
-    private readonly cache: RemoteSecretCache,
-  ) {}
+    clock: Clock,
+  ) {
+    this.cache = new RemoteSecretCache(clock);
+  }
 
   check(reference: string): string | undefined {
     if (!this.settings) return 'needs VAULT_ADDR, which is not set';
     return parse(reference) ? undefined : 'must be vault:<mount>/data/<path>#<field>';
   }
 
-  read(reference: string): Promise<Secret> {
-    return this.cache.read(`vault:${reference}`, () => this.fetch(reference));
-  }
-
-  private async fetch(reference: string): Promise<Secret> {
+  async read(reference: string): Promise<Secret> {
     const parsed = parse(reference);
     const { settings } = this;
     if (!settings || !parsed) throw new SecretNotReadable(this.check(reference) ?? 'cannot be read');
+    // The fields of one secret share one call.
+    const fields = await this.cache.read(parsed.path, () => this.fetch(settings, parsed.path));
+    return fieldOf(fields, parsed.field);
+  }
+
+  private async fetch(settings: VaultSettings, path: string): Promise<Secret<Fields>> {
     const token = await tokenOf(settings);
-    const answer = await this.get(settings, token, parsed.path);
-    if (answer.status === 200) return fieldOf(answer, parsed.field);
+    const answer = await this.get(settings, token, path);
+    if (answer.status === 200) return fieldsOf(answer);
     if (answer.status === 403) throw await this.whyRefused(settings, token);
     // A deleted version is answered 404 too.
     if (answer.status === 404) throw new SecretNotReadable('Vault has no such secret');
@@ -107,7 +115,7 @@ async function tokenOf(settings: VaultSettings): Promise<string> {
 }
 
 /** `{"data": {"data": {"<field>": …}, "metadata": {…}}}` */
-function fieldOf(answer: HttpResponse, field: string): Secret {
+function fieldsOf(answer: HttpResponse): Secret<Fields> {
   let body: unknown;
   try {
     body = JSON.parse(answer.body.toString('utf8'));
@@ -118,8 +126,13 @@ function fieldOf(answer: HttpResponse, field: string): Secret {
   const fields = memberOf(memberOf(body, 'data'), 'data');
   if (typeof fields !== 'object' || fields === null)
     throw new SecretNotReadable('this is no secret of a key-value engine of version 2');
+  return new Secret(fields as Fields);
+}
+
+function fieldOf(secret: Secret<Fields>, field: string): Secret {
+  const fields = secret.reveal();
   if (!Object.hasOwn(fields, field)) throw new SecretNotReadable('the secret in Vault has no such field');
-  const value = memberOf(fields, field);
+  const value = fields[field];
   // A service account's key is often stored as the JSON object that it is.
   const text = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
   if (text === '') throw new SecretNotReadable('the field of the secret in Vault is empty');
