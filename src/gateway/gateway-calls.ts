@@ -56,7 +56,7 @@ export class GatewayCalls {
     return {
       clientId: config.clientId,
       configId: config.id,
-      configVersion: config.version,
+      configVersion: opened.sessionVersion,
       settings: config.settings,
       credentials: opened.credentials,
       callbackUrl: (kind, messageId = options.messageId) =>

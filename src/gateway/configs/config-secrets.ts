@@ -12,6 +12,8 @@ import { SecretNotReadable, SecretSourceUnavailable } from './secret-sources';
 export interface OpenedConfig {
   readonly configId: string;
   readonly version: number;
+  /** `version`, and a little more each time that what is behind its references was found changed: below the next version. */
+  readonly sessionVersion: number;
   /** By field name, without `_ref`; plain fields too. */
   readonly credentials: Readonly<Record<string, Secret | undefined>>;
   readonly urlToken: Secret;
@@ -37,10 +39,20 @@ export class UnresolvedCredential extends Error {
 /** Opened secrets are read again after this, so that a changed file or a withdrawn permission takes effect. */
 const KEEP_MS = 60_000;
 const MOST_KEPT = 10_000;
+/** So many changes behind references fit between two versions. */
+const CHANGES_A_VERSION = 1_000_000;
+
+/** What a config's credentials were when they were read last, as a hash. */
+interface Seen {
+  version: number;
+  digest: string;
+  changes: number;
+}
 
 /** Opens configs' credentials and callback tokens, and keeps them for a while by config id and version. */
 export class ConfigSecrets {
   private readonly opened = new LRUCache<string, OpenedConfig>({ max: MOST_KEPT, ttl: KEEP_MS });
+  private readonly seen = new LRUCache<string, Seen>({ max: MOST_KEPT });
 
   constructor(
     private readonly registry: ProviderRegistry,
@@ -58,14 +70,27 @@ export class ConfigSecrets {
   async open(config: ProviderConfig): Promise<OpenedConfig> {
     const kept = this.openSync(config);
     if (kept) return kept;
+    const credentials = Object.freeze(await this.resolve(config));
     const opened: OpenedConfig = Object.freeze({
       configId: config.id,
       version: config.version,
-      credentials: Object.freeze(await this.resolve(config)),
+      sessionVersion: this.sessionVersion(config, credentials),
+      credentials,
       urlToken: this.box.open(config.callbackTokenSealed, callbackTokenContext(config.clientId, config.id)),
     });
     this.opened.set(config.id, opened);
     return opened;
+  }
+
+  /** A secret that was rotated behind its reference leaves the config's version as it is, but must not be hidden by sessions of the old one. */
+  private sessionVersion(config: ProviderConfig, credentials: OpenedConfig['credentials']): number {
+    const values = Object.entries(credentials).map(([name, value]) => [name, value?.reveal()]);
+    const digest = createHash('sha256').update(JSON.stringify(values)).digest('base64');
+    const before = this.seen.get(config.id);
+    const known = before?.version === config.version ? before : { version: config.version, digest, changes: 0 };
+    const changes = known.digest === digest ? known.changes : known.changes + 1;
+    this.seen.set(config.id, { version: config.version, digest, changes });
+    return config.version + changes / CHANGES_A_VERSION;
   }
 
   /** Reads every credential, past the cache. @throws UnresolvedCredential */

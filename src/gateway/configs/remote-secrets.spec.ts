@@ -63,10 +63,21 @@ describe('configs whose secrets are in a store over the network', () => {
 
   it('work, and notice a rotated secret', async () => {
     const config = await make();
-    expect(await key(config)).toBe('first');
+    const session = async () => (await stack.calls.contextFor(config, { signal })).configVersion;
+    expect([await key(config), await session()]).toEqual(['first', 1]);
+    forget(config.id, 60_000);
+    expect(await session()).toBe(1);
     vault.secrets.set('acme/account', { id: 'AC1', key: 'second' });
     forget(config.id, 60_000);
     expect(await key(config)).toBe('second');
+    // What providers keep for the old secret is not used for the new one.
+    const rotated = await session();
+    expect(rotated).toBeGreaterThan(1);
+    forget(config.id, 60_000);
+    expect(await session()).toBe(rotated);
+    const changed = await stack.configs.update(client, acme, config.id, { display_name: 'Changed' });
+    expect((await stack.calls.contextFor(changed, { signal })).configVersion).toBe(2);
+    expect(rotated).toBeLessThan(2);
     const found = await stack.directory.findForCallback('acme', { account: 'AC1' });
     expect(found.map((one) => one.config.id)).toContain(config.id);
   });

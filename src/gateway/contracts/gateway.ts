@@ -119,7 +119,7 @@ export interface OutboundMessage<C extends Channel = Channel> {
 export interface GatewayContext {
   clientId: string;
   configId: string;
-  /** Grows with each change of the config, so that a rotated secret is a new session. */
+  /** Grows with each change of the config or of a secret behind one of its references, so that a rotated secret is a new session. No integer. */
   configVersion: number;
   /** Settings as in the contract (snake_case), parsed by the definition's schema. */
   settings: Readonly<Record<string, unknown>>;
