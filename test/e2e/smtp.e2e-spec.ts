@@ -15,7 +15,7 @@ describe('email over a mail server', () => {
   let account: Account;
   let accounts = 0;
 
-  const addAccount = async (to: ScriptedSmtp, owner = tenant, more: object = {}): Promise<Account> => {
+  const addAccount = async (to: { port: number }, owner = tenant, more: object = {}): Promise<Account> => {
     const [username, password] = [`user-${++accounts}`, `secret-of-${accounts}-8841`];
     service.secrets.add(password);
     const config = await owner.api.post('/communication/smtp/configs', {
@@ -80,7 +80,8 @@ describe('email over a mail server', () => {
     expect(message).toMatchObject({
       gateway: 'smtp',
       external_id: `<${id}@example.com>`,
-      final: false,
+      // Nobody will say more of it.
+      final: true,
       attempts: [{ gateway: 'smtp', config_id: account.id, outcome: 'accepted', external_id: `<${id}@example.com>` }],
     });
     const mail = await PostalMime.parse(taken!.bytes);
@@ -266,6 +267,62 @@ describe('email over a mail server', () => {
       await strict.stop();
     }
   }, 60_000);
+
+  describe('in the simulator', () => {
+    let simulated: Service;
+    let owner: Tenant;
+    beforeAll(async () => {
+      simulated = await Service.start({ UNIMSG_SIMULATOR: 'on', UNIMSG_ALLOWED_PRIVATE_CIDRS: '' });
+      owner = await simulated.tenant({ sms: null, twilio: false, vonage: false });
+      const { id } = await addAccount({ port: 587 }, owner, { host: 'simulator.test', tls: 'starttls' });
+      await route(owner, id);
+    }, 60_000);
+    afterAll(() => simulated?.stop());
+    const received = async (to: string) =>
+      (await simulated.admin.get(`/simulator/messages?provider=smtp&to=${encodeURIComponent(to)}`)).body.data;
+
+    it('is tried without an account, and shows what was received', async () => {
+      const to = 'delivered@simulator.test';
+      const id = await send({ to, text: 'Grüße', html: '<p>Grüße</p>' }, owner);
+      await owner.until(id, ({ status }) => status === 'sent');
+      expect(await received(to)).toEqual([
+        expect.objectContaining({
+          external_id: `<${id}@example.com>`,
+          from: 'shop@example.com',
+          body: 'Grüße',
+          reference: id,
+          accepted: true,
+        }),
+      ]);
+    });
+
+    it.each([
+      ['invalid-recipient', { status: 'failed', attempts: [{ outcome: 'recipient_permanent' }] }],
+      ['throttled', { status: 'sent', attempts: [{ outcome: 'throttled' }, { outcome: 'accepted' }] }],
+      ['connection-reset', { attempts: [{ outcome: 'unknown', error_code: 'reset' }] }],
+      ['malformed-body', { attempts: [{ outcome: 'unknown', error_code: 'reset' }] }],
+      ['server-error', { attempts: [{ outcome: 'transient', error_code: '451 4.3.0' }] }],
+    ])(
+      '%s',
+      async (name, expected) => {
+        const id = await send({ to: `${name}@simulator.test`, text: 'Hello' }, owner);
+        const wanted = expected.attempts.length;
+        const message = await owner.until(id, ({ attempts }) => attempts.length >= wanted);
+        expect({ ...message, attempts: message.attempts.slice(0, wanted) }).toMatchObject(expected);
+      },
+      60_000,
+    );
+
+    it('unsubscribes with one click, and sends nothing more to that address', async () => {
+      const to = 'unsubscribed@simulator.test';
+      const id = await send({ to, text: 'News', tracking: { unsubscribe: true } }, owner);
+      const message = await owner.until(id, ({ engagement }) => engagement?.unsubscribes === 1);
+      expect(message).toMatchObject({ status: 'sent', engagement: { unsubscribes: 1 } });
+      const again = await owner.until(await send({ to, text: 'More news' }, owner), ({ final }) => final);
+      expect(again).toMatchObject({ status: 'failed', attempts: [] });
+      expect(await received(to)).toHaveLength(1);
+    });
+  });
 
   it('logs no secret, recipient or text', () => {
     expect(service.errorLines()).toEqual([]);

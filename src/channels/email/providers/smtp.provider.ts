@@ -220,7 +220,8 @@ export const smtp: ProviderDefinition = Object.freeze<ProviderDefinition>({
     },
   },
   capabilities: {
-    // A server that takes a mail says no more of it. Bounces go as mails to the sender's mailbox, which UniMsg does not read.
+    // Quirk: a server that takes a mail (250) says no more of it; bounces go as mails to the sender's mailbox, which UniMsg does not read, with our
+    // message id as Original-Envelope-Id where servers know DSN (RFC 5321 §6.1, RFC 3464, 2026-11).
     status: 'none',
     inbound: false,
     media: true,
