@@ -47,26 +47,33 @@ export class FallbackStore {
   }
 
   private async insert(plans: Plan[]): Promise<Array<void | Error>> {
-    const rows = plans.flatMap((plan) => plan.items.map((item, position) => ({ plan, item, position })));
     try {
-      await this.database.query(INSERT, [
-        textArray(rows.map(({ plan }) => plan.messageId)),
-        plainArray(rows.map(({ plan }) => messageIdTime(plan.messageId))),
-        plainArray(rows.map(({ position }) => position)),
-        textArray(rows.map(({ plan }) => plan.clientId)),
-        textArray(rows.map(({ item }) => item.channel)),
-        textArray(rows.map(({ item }) => item.recipient)),
-        plainArray(rows.map(({ item }) => item.afterSeconds)),
-        jsonArray(rows.map(({ item }) => item.body)),
-        plainArray(
-          rows.map(({ plan, item, position }) => (position === 0 ? plan.from + item.afterSeconds * 1000 : null)),
-        ),
-      ]);
+      await this.write(plans);
+      return plans.map(() => undefined);
     } catch (error) {
       if (isDatabaseUnavailable(error))
         throw Problem.unavailable('The database is not available right now. Send again.', error);
-      throw error;
+      if (plans.length === 1) return [error as Error];
+      const results: Array<void | Error> = [];
+      for (const plan of plans) results.push(...(await this.insert([plan])));
+      return results;
     }
-    return plans.map(() => undefined);
+  }
+
+  private async write(plans: readonly Plan[]): Promise<void> {
+    const rows = plans.flatMap((plan) => plan.items.map((item, position) => ({ plan, item, position })));
+    await this.database.query(INSERT, [
+      textArray(rows.map(({ plan }) => plan.messageId)),
+      plainArray(rows.map(({ plan }) => messageIdTime(plan.messageId))),
+      plainArray(rows.map(({ position }) => position)),
+      textArray(rows.map(({ plan }) => plan.clientId)),
+      textArray(rows.map(({ item }) => item.channel)),
+      textArray(rows.map(({ item }) => item.recipient)),
+      plainArray(rows.map(({ item }) => item.afterSeconds)),
+      jsonArray(rows.map(({ item }) => item.body)),
+      plainArray(
+        rows.map(({ plan, item, position }) => (position === 0 ? plan.from + item.afterSeconds * 1000 : null)),
+      ),
+    ]);
   }
 }

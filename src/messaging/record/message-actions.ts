@@ -4,6 +4,7 @@ import { Problem } from '../../kernel/problem';
 import { LaneWaits } from '../dispatch/lane-waits';
 import { Database } from '../../platform/database/database';
 import { EventStore } from '../../platform/events/event-store';
+import { skipFallbacks } from '../fallback/fallback-statements';
 import { messageEventData } from './message-draft';
 import { MessageReader } from './message-reader';
 import { MessageSignal } from './message-signal';
@@ -61,6 +62,7 @@ export class MessageActions {
          RETURNING id, client_id, channel, recipient, reference, metadata`,
         [clientId, id, at],
       );
+      await skipFallbacks(tx, clientId, id);
       const now = Date.now();
       const data = messageEventData(row!, 'canceled', now);
       await this.events.insert(tx, [{ clientId, type: 'message.canceled', messageId: id, occurredAt: now, data }]);

@@ -66,13 +66,12 @@ const REASONS_BY_CODE: Readonly<Record<string, SuppressionReason>> = {
   unregistered_device: 'unregistered',
 };
 
-/**
- * Why a failure puts the recipient on the list; undefined for one that does not. Email has its own reports of who unsubscribed: what fails there may
- * concern one of many recipients.
- */
+/** Why a failure puts the recipient on the list; undefined for one that does not. */
 export function reasonOfFailure(channel: string, code: string | undefined): SuppressionReason | undefined {
-  if (code === undefined || channel === 'email' || !Object.hasOwn(REASONS_BY_CODE, code)) return undefined;
-  return REASONS_BY_CODE[code];
+  if (code === undefined || !Object.hasOwn(REASONS_BY_CODE, code)) return undefined;
+  const reason = REASONS_BY_CODE[code];
+  // Only numbers can write START.
+  return reason === 'stop' && !isPhoneChannel(channel) ? 'unsubscribe' : reason;
 }
 
 /** Whether a failure may lead to an entry, in whatever channel. */
