@@ -136,8 +136,11 @@ export interface CallbackDefinition {
    * @throws InvalidSignature
    */
   verify: (request: CallbackRequest, secrets: CallbackSecrets, now: number) => void;
-  /** Reads a verified callback. Throws a plain Error when the body is not what the provider documents; the raw bytes are kept then too. */
-  parse: (request: CallbackRequest) => NormalizedEvent[];
+  /**
+   * Reads a verified callback. Throws a plain Error when the body is not what the provider documents; the raw bytes are kept then too.
+   * @param settings of the config that it is for
+   */
+  parse: (request: CallbackRequest, settings?: Readonly<Record<string, unknown>>) => NormalizedEvent[];
   /**
    * Answers a provider's question whether this URL is ours, which comes by GET (WhatsApp's `hub.challenge`). Undefined: an ordinary callback.
    * @throws InvalidSignature when the question does not prove that it concerns this account

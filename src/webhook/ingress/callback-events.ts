@@ -5,8 +5,12 @@ import { isStorableId, storableText } from '../../kernel/storable-text';
  * What a verified callback says, fit to be stored: a provider's texts may hold what PostgreSQL cannot keep.
  * @throws Error when it cannot be read
  */
-export function readCallback(callback: CallbackDefinition, request: CallbackRequest): NormalizedEvent[] {
-  return storableEvents(callback.parse(request));
+export function readCallback(
+  callback: CallbackDefinition,
+  request: CallbackRequest,
+  settings: Readonly<Record<string, unknown>>,
+): NormalizedEvent[] {
+  return storableEvents(callback.parse(request, settings));
 }
 
 /** Events fit to be stored. @throws Error when an id is too long */

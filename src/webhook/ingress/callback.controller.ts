@@ -127,7 +127,7 @@ export class CallbackController {
       rawBody: request.rawBody,
     };
     try {
-      return readCallback(callback, request).map((event) => {
+      return readCallback(callback, request, config.settings).map((event) => {
         if (event.kind === 'status' && event.status === null) this.metrics.unmapped(definition.key);
         return { ...base, event, eventId: event.eventId };
       });

@@ -130,14 +130,16 @@ export class ProviderEventReader {
   private async parserOf(tx: Transaction, clientId: string, row: Row): Promise<() => NormalizedEvent[]> {
     const definition = this.registry.get(row.provider);
     const callback = definition?.callbacks[row.kind as CallbackKind];
-    if (callback) return () => readCallback(callback, requestOf(row));
     const session = definition?.session;
-    if (!session) throw new Problem('conflict', `${row.provider} has no callbacks of this kind any more.`);
+    if (!callback && !session) throw new Problem('conflict', `${row.provider} has no callbacks of this kind any more.`);
     const [config] = await tx.query<{ settings: Record<string, unknown> }>(
       'SELECT settings FROM provider_configs WHERE client_id = $1 AND id = $2',
       [clientId, row.config_id],
     );
-    return () => storableEvents(session.parse(row.raw_body, config?.settings ?? {}));
+    const settings = config?.settings ?? {};
+    return callback
+      ? () => readCallback(callback, requestOf(row), settings)
+      : () => storableEvents(session!.parse(row.raw_body, settings));
   }
 
   private async messageOf(tx: Transaction, row: Row, event: NormalizedEvent): Promise<string | null> {

@@ -7,6 +7,7 @@ import type {
 import { rowOf } from '../../../gateway/contracts/provider-answer';
 import { verifyUrlToken } from '../../../gateway/contracts/url-token';
 import { decodeForm, formValue } from '../../../kernel/form';
+import { readNationalNumber, withCallingCode } from '../../../kernel/phone-number';
 import { storableText } from '../../../kernel/storable-text';
 import { ELKS_STATUSES } from './elks.vocabulary';
 
@@ -49,7 +50,7 @@ export const NOT_DELIVERED = {
   message: 'The network did not deliver the message; 46elks gives no reason',
 } as const;
 
-function parseInbound(request: CallbackRequest): InboundEvent[] {
+function parseInbound(request: CallbackRequest, settings: Readonly<Record<string, unknown>> = {}): InboundEvent[] {
   const value = valuesOf(request);
   const id = value('id');
   const from = value('from');
@@ -62,11 +63,17 @@ function parseInbound(request: CallbackRequest): InboundEvent[] {
       externalId: id,
       occurredAt: elksTime(value('created')),
       rawWord: value('direction') || 'incoming',
-      from,
-      to,
+      from: international(from, settings.default_country_code),
+      to: international(to, settings.default_country_code),
       text: value('message') ?? '',
     },
   ];
+}
+
+/** E.164, as 46elks writes numbers; one in national form is completed. Names and short codes stay as they are. */
+function international(address: string, callingCode: unknown): string {
+  const national = typeof callingCode === 'string' ? readNationalNumber(address) : undefined;
+  return (national !== undefined && withCallingCode(national, callingCode as string)) || address;
 }
 
 /** Quirk: times are UTC, in ISO form without a zone (46elks.com/docs/show-sms-id, 2026-11). Null when there is none. */

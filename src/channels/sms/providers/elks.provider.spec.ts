@@ -203,6 +203,19 @@ describe('46elks', () => {
     for (const { answer: reply } of Object.values(elks.callbacks)) expect(reply).toEqual({ status: 204 });
   });
 
+  it.each([
+    ['0701234567', '+46', '+46701234567'],
+    ['0701234567', undefined, '0701234567'],
+    ['+4670123', '+46', '+4670123'],
+    ['71700', '+46', '71700'],
+    ['Acme', '+46', 'Acme'],
+    ['0701', '+46', '0701'],
+  ])('an inbound message from %s, with the country code %s, is from %s', (from, default_country_code, expected) => {
+    const request = callbackRequest({ id: ID, from, to: from, message: 'x' }, URL_INBOUND);
+    const settings = default_country_code === undefined ? {} : { default_country_code };
+    expect(elks.callbacks.inbound!.parse(request, settings)).toMatchObject([{ from: expected, to: expected }]);
+  });
+
   describe('calls', () => {
     let server: ScriptedServer;
     let http: UndiciHttpClient;

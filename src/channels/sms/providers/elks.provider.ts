@@ -206,7 +206,8 @@ export const elks: ProviderDefinition = Object.freeze<ProviderDefinition>({
         example: 'UniMsg',
       }),
     default_country_code: z.string().refine(isCallingCode, 'must be a calling code such as +46').default('+46').meta({
-      description: 'Calling code that completes recipients in national form (with a leading 0).',
+      description:
+        'Calling code that completes numbers in national form (with a leading 0): recipients, and the parties of inbound messages.',
       example: '+46',
     }),
     dlr_callback_url: z
