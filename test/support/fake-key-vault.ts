@@ -5,6 +5,8 @@ import type { HttpClient } from '../../src/platform/http-client/http-client';
 
 const VAULT_HOST = 'acme.vault.azure.net';
 const LOGIN_HOST = 'login.microsoftonline.com';
+/** Where a virtual machine of Azure asks for a token of its own identity. */
+const MACHINE_HOST = '169.254.169.254';
 const TENANT = '11111111-2222-3333-4444-555555555555';
 
 interface Answer {
@@ -67,8 +69,35 @@ export class FakeKeyVault {
     const host = String(request.headers['x-was-for']);
     const token = request.headers.authorization?.replace(/^Bearer /, '');
     this.requests.push({ host, method: request.method!, target: request.url!, body, token });
+    if (host === MACHINE_HOST) return this.identify(new URL(request.url!, FakeKeyVault.url), request.headers.metadata);
     if (host === LOGIN_HOST) return this.signIn(new URL(request.url!, FakeKeyVault.url).pathname, body);
     return this.read(new URL(request.url!, FakeKeyVault.url), token);
+  }
+
+  /** A token for the identity of the machine, or for a further one that it has by its client id. */
+  private identify(url: URL, metadata: unknown): Answer {
+    const identity = url.searchParams.get('client_id') ?? 'machine';
+    if (metadata !== 'true' || !this.clients.has(identity))
+      return {
+        status: 400,
+        body: { error: 'invalid_request', error_description: 'Required metadata header not specified' },
+      };
+    const expires = String(Math.floor(Date.now() / 1000) + 3600);
+    const resource = 'https://vault.azure.net';
+    const body = {
+      access_token: this.issue(),
+      expires_in: '3599',
+      expires_on: expires,
+      resource,
+      token_type: 'Bearer',
+    };
+    return { status: 200, body };
+  }
+
+  private issue(): string {
+    const token = `token-${this.issued.size + 1}`;
+    this.issued.add(token);
+    return token;
   }
 
   private signIn(path: string, body: string): Answer {
@@ -96,7 +125,7 @@ export class FakeKeyVault {
     const known = this.clients.get(form.get('client_id') ?? '');
     if (path !== `/${TENANT}/oauth2/v2.0/token` || form.get('scope') !== 'https://vault.azure.net/.default')
       return { status: 400, body: { error: 'invalid_request', error_description: `AADSTS900144: ${path}` } };
-    if (known === undefined || known !== form.get('client_secret'))
+    if (known === undefined || known !== (form.get('client_secret') ?? form.get('client_assertion')))
       return {
         status: 401,
         body: {
@@ -104,8 +133,7 @@ export class FakeKeyVault {
           error_description: `AADSTS7000215: Invalid client secret: ${form.get('client_secret')}`,
         },
       };
-    const accessToken = `token-${this.issued.size + 1}`;
-    this.issued.add(accessToken);
+    const accessToken = this.issue();
     return {
       status: 200,
       body: { token_type: 'Bearer', expires_in: 3599, ext_expires_in: 3599, access_token: accessToken },

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { FakeKeyVault } from '../../../test/support/fake-key-vault';
 import type { AzureKeyVaultSettings } from '../../config/app-config';
@@ -128,5 +131,35 @@ describe('AzureKeyVaultSecrets', () => {
     expect(error).toBeInstanceOf(SecretSourceUnavailable);
     expect(error.message).toBe('Azure does not sign the service in (invalid_client)');
     expect(inspect(error, { depth: 10 })).not.toContain('wrong-password');
+  });
+
+  it('signs in by the token that a cluster mounts for the workload', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'unimsg-azure-'));
+    try {
+      const federatedTokenFile = join(directory, 'token');
+      writeFileSync(federatedTokenFile, 'cluster-token');
+      vault.clients.set('workload', 'cluster-token');
+      expect(
+        await read('acme-twilio', source({ clientId: 'workload', clientSecret: undefined, federatedTokenFile })),
+      ).toBe('tw-secret');
+      const [signIn] = vault.requests.filter(({ target }) => target.includes('/oauth2/v2.0/token'));
+      expect(new URLSearchParams(signIn!.body).get('client_assertion')).toBe('cluster-token');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  // Both at one stand-in: Azure's library keeps the way to the machine's endpoint for the life of the process.
+  it('signs in as the identity of its machine, or as a further one', async () => {
+    for (const [clientId, known] of [
+      [undefined, 'machine'],
+      ['further', 'further'],
+    ] as const) {
+      vault.clients.set(known, '');
+      const one = source({ tenantId: undefined, clientId, clientSecret: undefined });
+      expect(await read('acme-twilio', one)).toBe('tw-secret');
+    }
+    const asked = vault.requests.filter(({ host }) => host === '169.254.169.254').map(({ target }) => target);
+    expect(asked.at(-1)).toContain('client_id=further');
   });
 });
