@@ -461,6 +461,16 @@ describe('an SMPP session', () => {
       expect(partsTold()).toEqual(['01', '02', '03', '02']);
     });
 
+    it('keep to the rate of the account, each by itself', async () => {
+      const ctx = await opened({}, { perSecond: 20 });
+      const from = performance.now();
+      await gateway.send(messageOf(LONG), ctx);
+      await gateway.send(messageOf(LONG), ctx);
+      // Six parts, fifty milliseconds apart; timers may be a little early.
+      expect(performance.now() - from).toBeGreaterThan(5 * 50 - 10);
+      expect(smsc.submits).toHaveLength(6);
+    });
+
     it('all refused are a message refused', async () => {
       smsc.onSubmit = (request, connection) => connection.answer(request, 0x58);
       expect(await failure(gateway.send(messageOf(LONG), await opened()))).toMatchObject({
