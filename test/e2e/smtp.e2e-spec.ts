@@ -246,6 +246,14 @@ describe('email over a mail server', () => {
     expect(seen.sort()).toEqual(ids.sort());
   });
 
+  it('keeps to the connections that the config allows', async () => {
+    const { id } = await addAccount(server, tenant, { max_connections: 2 });
+    const ids = await Promise.all(Array.from({ length: 30 }, () => send({ text: 'Hello', provider: id })));
+    for (const one of ids) await tenant.until(one, ({ status }) => status === 'sent');
+    expect(server.taken).toHaveLength(30);
+    expect(server.connections).toBeLessThanOrEqual(2);
+  });
+
   it.each([
     ['a template', { template_id: 'd-1' }, 'template_id'],
     ['opens to be tracked', { text: 'x', tracking: { opens: true } }, 'tracking.opens'],

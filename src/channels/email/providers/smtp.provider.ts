@@ -24,15 +24,21 @@ import { SmtpSession, type SmtpLimit, type SmtpTarget } from './smtp.session';
 import { smtpSimulator } from './smtp.simulator';
 import { SMTP_ERRORS } from './smtp.vocabulary';
 
-/** Mails under way at once and config, and so sessions. Mailbox providers allow 10 to 20. */
+/** Mails under way at once and config, and so sessions. */
 const WINDOW = 10;
+const MOST_CONNECTIONS = 50;
 
 /** What an attachment-laden mail may have, in characters before encoding; the API takes 10 MiB. */
 const MAX_BODY_LENGTH = 10 * 1024 * 1024;
 
 class SmtpGateway implements Gateway {
   private readonly clock: Clock;
-  private readonly pool = new SmtpPool({ perConfig: WINDOW, total: 500, idleMs: 20_000, mailsPerSession: 100 });
+  private readonly pool = new SmtpPool({
+    perConfig: MOST_CONNECTIONS,
+    total: 500,
+    idleMs: 20_000,
+    mailsPerSession: 100,
+  });
 
   constructor(private readonly deps: GatewayDeps) {
     this.clock = deps.clock ?? systemClock;
@@ -192,6 +198,15 @@ const settings = z.strictObject({
   from_email: fromEmail,
   from_name: fromName,
   reply_to_email: replyToEmail,
+  max_connections: z
+    .int()
+    .min(1)
+    .max(MOST_CONNECTIONS)
+    .optional()
+    .meta({
+      description: `Connections at once and worker process; each carries one mail after the other. Absent: ${WINDOW}. Some servers allow as few as 3.`,
+      example: WINDOW,
+    }),
 });
 type Settings = z.infer<typeof settings>;
 
@@ -230,7 +245,7 @@ export const smtp: ProviderDefinition = Object.freeze<ProviderDefinition>({
     lookup: false,
     maxBodyLength: MAX_BODY_LENGTH,
   },
-  limits: { defaultPerSecond: null, timeoutMs: 30_000, window: WINDOW },
+  limits: { defaultPerSecond: null, timeoutMs: 30_000, window: WINDOW, windowSetting: 'max_connections' },
   create: (deps) => new SmtpGateway(deps),
   callbacks: {},
   statuses: {},
