@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
+import { sendgrid } from '../../src/channels/email/providers/sendgrid.provider';
 import { startProcess, type RunningProcess } from '../../src/process';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 
@@ -21,6 +22,8 @@ interface Document {
 }
 
 const ADMIN_KEY = randomBytes(24).toString('hex');
+/** The stand-ins' verification key: the example of the field. */
+const SIMULATOR_KEY = sendgrid.credentials.webhook_signing_key!.example;
 const DELIVERED = '+15005550000';
 const INVALID = '+15005550001';
 const UNDELIVERED = '+15005550002';
@@ -94,7 +97,14 @@ describe('events that clients get', () => {
       from_number: '+15005550006',
       status: 'active',
     });
-    await call('PUT', '/v1/gateways', { gateways: { sms: { primary: 'twilio' } } });
+    await call('POST', '/communication/sendgrid/configs', {
+      display_name: 'SendGrid',
+      credentials: { api_key: `SG.${'0'.repeat(32)}`, webhook_signing_key: SIMULATOR_KEY },
+      from_email: 'orders@example.com',
+      enable_open_tracking: true,
+      status: 'active',
+    });
+    await call('PUT', '/v1/gateways', { gateways: { sms: { primary: 'twilio' }, email: { primary: 'sendgrid' } } });
     const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
     const webhook = await call<{ id: string }>('POST', '/v1/webhooks', { url, events: ['*'] });
 
@@ -105,6 +115,12 @@ describe('events that clients get', () => {
     const later = await send(DELIVERED, { send_at: new Date(Date.now() + 3_600_000).toISOString() });
     await call('POST', `/v1/messages/${later.message_id}/cancel`);
     await Promise.all(['delivered', 'undelivered', 'failed', 'canceled'].map((status) => until(`message.${status}`)));
+    for (const name of ['engaged', 'hard-bounce', 'complained', 'unsubscribed']) {
+      const body = { to: `${name}@simulator.test`, subject: 'Hello', html: '<a href="https://example.com/a">a</a>' };
+      await call('POST', '/v1/email/send', { ...body, reference: 'order-1', metadata: { order: '1' } });
+    }
+    const did = ['opened', 'clicked', 'bounced', 'complained', 'unsubscribed'];
+    await Promise.all(did.map((what) => until(`email.${what}`)));
 
     // A secret that begins so is refused by the stand-in.
     const path = `/communication/twilio/configs/${config.id}`;
@@ -141,6 +157,11 @@ describe('events that clients get', () => {
         'alert.raised',
         'config.error',
         'config.recovered',
+        'email.bounced',
+        'email.clicked',
+        'email.complained',
+        'email.opened',
+        'email.unsubscribed',
         'message.canceled',
         'message.delivered',
         'message.failed',

@@ -41,7 +41,8 @@ export function suppressedAddress(channel: string, recipient: string): string | 
   if (text === '' || text.length > LONGEST_RECIPIENT) return null;
   if (isPhoneChannel(channel)) {
     const compact = text.replace(/^whatsapp:/i, '').replace(/[\s().-]/g, '');
-    const number = /^[1-9]\d{6,14}$/.test(compact) ? `+${compact}` : compact;
+    // WhatsApp's own ids are international numbers without the plus; bare digits of an SMS may be a national number.
+    const number = channel === 'whatsapp' && /^[1-9]\d{6,14}$/.test(compact) ? `+${compact}` : compact;
     return isPossiblePhoneNumber(number) ? number : null;
   }
   // The part before the @ may tell cases apart; no mailbox in use does, and a provider's report need not keep them.
