@@ -59,7 +59,7 @@ export class CallbackEffects {
     );
     const messages = new Map(engaged.map((callback, index) => [callback, found[index]]));
     const suppressed: NewSuppression[] = [];
-    // One by one: whoever writes STOP and START means the last of them.
+    let entered = 0;
     for (const callback of callbacks) {
       const channel = this.providers.get(callback.provider)?.channel;
       if (channel === undefined) continue;
@@ -69,10 +69,14 @@ export class CallbackEffects {
           ? unwantedBySender(callback, channel, event)
           : unwantedByEngagement(callback, channel, messages.get(callback)?.recipient);
       const back = event.kind === 'inbound' ? wantedAgain(channel, event) : undefined;
-      if (back) await restoreRecipient(tx, clientId, channel, back.recipient, back.reason);
-      if (unwanted) await feedSuppressions(tx, [unwanted]);
       if (unwanted) suppressed.push(unwanted);
+      if (!back) continue;
+      // In their order: whoever writes STOP and START means the last of them.
+      await feedSuppressions(tx, suppressed.slice(entered));
+      entered = suppressed.length;
+      await restoreRecipient(tx, clientId, channel, back.recipient, back.reason);
     }
+    await feedSuppressions(tx, suppressed.slice(entered));
     return { known: callbacks.map((callback) => messages.get(callback) !== undefined), suppressed };
   }
 

@@ -16,6 +16,8 @@ const TENANT = 'acme_0123456789ab';
 const OTHER = 'rival_0123456789ab';
 const CONFIG = 'cfg_mail';
 
+const CHANNEL_OF: Record<string, string> = { sendgrid: 'email', telegram_bot: 'telegram', twilio: 'sms' };
+
 describe('engagement in callbacks', () => {
   let test: TestDatabase;
   let store: CallbackStore;
@@ -24,7 +26,7 @@ describe('engagement in callbacks', () => {
   let counter = 0;
   const suppressions = { added() {} } as unknown as SuppressionDirectory;
   const providers = {
-    get: (key: string) => ({ channel: key === 'telegram_bot' ? 'telegram' : 'email' }),
+    get: (key: string) => ({ channel: CHANNEL_OF[key] }),
   } as unknown as ProviderRegistry;
 
   beforeAll(async () => {
@@ -246,6 +248,33 @@ describe('engagement in callbacks', () => {
     };
     await receive(writes, TENANT, 'telegram_bot');
     expect(await chats()).toEqual([{ recipient: '43', reason: 'unsubscribe' }]);
+  });
+
+  it('takes STOP and START that come together in their order', async () => {
+    await test.database.query('DELETE FROM suppressions');
+    const writes = (from: string, text: string): NormalizedEvent => ({
+      kind: 'inbound',
+      eventId: `sms-${++counter}`,
+      occurredAt: null,
+      rawWord: 'received',
+      from,
+      to: '+15005550006',
+      text,
+    });
+    const said = [
+      ['+393331000001', 'STOP'],
+      ['+393331000002', 'STOP'],
+      ['+393331000001', 'START'],
+      ['+393331000003', 'START'],
+      ['+393331000003', 'STOP'],
+    ] as const;
+    await Promise.all(said.map(([from, text]) => receive(writes(from, text), TENANT, 'twilio')));
+    expect(
+      await test.database.query(`SELECT recipient, reason FROM suppressions WHERE channel = 'sms' ORDER BY recipient`),
+    ).toEqual([
+      { recipient: '+393331000002', reason: 'stop' },
+      { recipient: '+393331000003', reason: 'stop' },
+    ]);
   });
 
   it('finds the message by our own id too, and shows no engagement of other channels', async () => {
