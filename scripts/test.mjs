@@ -55,10 +55,14 @@ async function startRedis(directory, env) {
 
 /** Why the specs with a mail server cannot run here; undefined when they can. */
 function missingForMail() {
-  const needed = { '/usr/sbin/postfix': 'postfix', '/usr/sbin/saslpasswd2': 'sasl2-bin' };
-  const absent = Object.keys(needed).filter((file) => !existsSync(file));
-  if (absent.length > 0)
-    return `there is no ${absent.join(' and no ')}; apt-get install postfix sasl2-bin libsasl2-modules`;
+  const plugins = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/sasl2/libplain.so`);
+  const there = {
+    postfix: existsSync('/usr/sbin/postfix'),
+    'sasl2-bin': existsSync('/usr/sbin/saslpasswd2'),
+    'libsasl2-modules': plugins.some((file) => existsSync(file)),
+  };
+  const absent = Object.keys(there).filter((name) => !there[name]);
+  if (absent.length > 0) return `these packages are not installed: ${absent.join(' ')}`;
   return userInfo().uid === 0 ? undefined : 'Postfix must be started by root';
 }
 

@@ -9,7 +9,10 @@ import {
   type SmtpStep,
 } from '../../../../test/support/scripted-smtp';
 import { smtpAccountA, smtpAccountB, smtpMessage } from '../../../../test/support/smtp-samples';
+import { gatewayDeps } from '../../../../test/support/gateway-deps';
+import type { EmailContent, OutboundMessage } from '../../../gateway/contracts/gateway';
 import type { ErrorClass } from '../../../gateway/contracts/gateway-error';
+import { UndiciHttpClient } from '../../../platform/http-client/undici-http-client';
 import { smtp } from './smtp.provider';
 
 const ID = smtpMessage.id;
@@ -214,5 +217,66 @@ aGVsbG8=
     statuses: {},
     // A mail server calls nobody back.
     callbacks: [],
+  });
+
+  describe('validate', () => {
+    const gateway = smtp.create(gatewayDeps({ http: new UndiciHttpClient(), baseUrl: '' }));
+    const issues = (content: Partial<EmailContent>, settings = smtpAccountA.settings): Array<[string, string]> =>
+      gateway
+        .validate({ ...smtpMessage, content: { ...smtpMessage.content, ...content } } as OutboundMessage, settings)
+        .map(({ field, code }) => [field, code]);
+    const two = [{ email: 'jane@example.net' }, { email: 'john@example.net' }];
+
+    it.each<[string, Partial<EmailContent>, Array<[string, string]>]>([
+      ['an ordinary mail', {}, []],
+      ['a template', { text: undefined, template_id: 't-1' }, [['template_id', 'unsupported']]],
+      ['no text', { text: undefined }, [['text', 'required']]],
+      ['HTML only', { text: undefined, html: '<p>Hello</p>' }, []],
+      [
+        'opens and clicks',
+        { tracking: { opens: true, clicks: true } },
+        [
+          ['tracking.opens', 'unsupported'],
+          ['tracking.clicks', 'unsupported'],
+        ],
+      ],
+      ['no tracking', { tracking: { opens: false, clicks: false } }, []],
+      ['unsubscribing', { tracking: { unsubscribe: true } }, []],
+      [
+        'unsubscribing for two',
+        { to: two, tracking: { unsubscribe: true } },
+        [['tracking.unsubscribe', 'several_recipients']],
+      ],
+      ['answers to another script alone', { reply_to: { email: 'jörg@example.com' } }, [['reply_to', 'unsupported']]],
+      [
+        'answers to another script among others',
+        { reply_to: { email: 'jörg@example.com' }, cc: [{ email: 'юля@example.net' }] },
+        [],
+      ],
+      ['answers to a domain in another script', { reply_to: { email: 'help@bücher.example' } }, []],
+    ])('%s', (_, content, expected) => expect(issues(content)).toEqual(expected));
+
+    it('looks at the sender and the answers of the config too', () => {
+      const replyTo = { ...smtpAccountA.settings, reply_to_email: 'jörg@example.com' };
+      expect(issues({}, replyTo)).toEqual([['reply_to', 'unsupported']]);
+      expect(issues({}, { ...replyTo, from_email: 'jörg@example.com' })).toEqual([]);
+    });
+  });
+
+  it.each([
+    ['an ordinary account', {}, true],
+    ['an IPv6 address', { host: '2001:db8::1' }, true],
+    ['a URL', { host: 'smtp://mail.example.com' }, false],
+    ['a host with a port', { host: 'mail.example.com:25' }, false],
+    ['a line break in the host', { host: 'mail.example.com\r\nx' }, false],
+    ['an empty host', { host: '' }, false],
+    ['port 0', { port: 0 }, false],
+    ['port 65536', { port: 65_536 }, false],
+    ['some other TLS', { tls: 'maybe' }, false],
+    ['a sender of two lines', { from_name: 'Shop\r\nBcc: evil@example.com' }, false],
+    ['no sender address', { from_email: 'shop' }, false],
+    ['no connections', { max_connections: 0 }, false],
+  ])('takes the settings of %s or not', (_, settings, expected) => {
+    expect(smtp.settings.safeParse({ ...smtpAccountA.settings, ...settings }).success).toBe(expected);
   });
 });
