@@ -28,8 +28,11 @@ interface EventBase {
   eventId: string;
   /** The provider's id for the message; undefined where the callback has none. */
   externalId?: string;
-  /** Other ways in which the provider may have written that id when it took the message, the likeliest first. */
-  otherIds?: string[];
+  /**
+   * All ways in which the provider may have written that id when it took the message, the likeliest first. `externalId` holds when no message is
+   * known by any of them.
+   */
+  idForms?: string[];
   /** Our message id when the callback carries it (`message_id` in the query, or the provider's reference field). */
   messageId?: string;
   /** The provider's clock, milliseconds since the epoch; null when the callback has no time. */

@@ -147,7 +147,7 @@ export class ProviderEventReader {
       // The likeliest form of the id first.
       `SELECT message_id FROM external_ids WHERE config_id = $1 AND external_id = ANY($2::text[])
        ORDER BY array_position($2::text[], external_id) LIMIT 1`,
-      [row.config_id, textArray([event.externalId ?? '', ...(event.otherIds ?? [])])],
+      [row.config_id, textArray(event.idForms ?? [event.externalId ?? ''])],
     );
     return mapped?.message_id ?? event.messageId ?? null;
   }

@@ -62,12 +62,11 @@ export class SessionReports implements ReportSink, OnModuleInit {
 
   /** With that one of the forms of its id under which a message is known; else as it is. */
   private async withKnownId(configId: string, event: NormalizedEvent): Promise<NormalizedEvent> {
-    const { otherIds, ...rest } = event;
-    if (!otherIds || event.externalId === undefined) return event;
-    const forms = [event.externalId, ...otherIds];
-    const rows = await this.database.query<{ external_id: string }>(KNOWN_IDS, [configId, textArray(forms)]);
+    const { idForms, ...rest } = event;
+    if (!idForms) return event;
+    const rows = await this.database.query<{ external_id: string }>(KNOWN_IDS, [configId, textArray(idForms)]);
     const known = new Set(rows.map((row) => row.external_id));
-    const externalId = forms.find((form) => known.has(form)) ?? event.externalId;
+    const externalId = idForms.find((form) => known.has(form)) ?? event.externalId;
     return { ...rest, externalId } as NormalizedEvent;
   }
 }

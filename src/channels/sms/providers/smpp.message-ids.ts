@@ -2,6 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { SmppSettings } from './smpp.settings';
 
 const MOST_RECENT = 50_000;
+/** So many receipts in a row in another form are no chance. */
+const ENOUGH = 20;
 
 /**
  * The ways in which a receipt's id may have been written in the response to `submit_sm`, the likeliest first.
@@ -33,12 +35,14 @@ function hexForms(hex: string): string[] {
  */
 export class RecentIds {
   private readonly sources = new LRUCache<string, { id: string; source: string }>({ max: MOST_RECENT });
-  /** Whether a receipt was recognised as it was written, or only in another form. */
-  private seen: 'none' | 'same' | 'converted' = 'none';
+  /** A receipt had its id in the likeliest form, and no message has another one of its forms. */
+  private likeliestSeen = false;
+  /** Receipts that were recognised by another form only. */
+  private othersSeen = 0;
 
-  /** Whether ids are known to be the same in responses and receipts. */
-  get areSame(): boolean {
-    return this.seen === 'same';
+  /** Whether receipts are known to have ids in the likeliest form. */
+  get areLikeliest(): boolean {
+    return this.likeliestSeen;
   }
 
   add(id: string, source: string): void {
@@ -50,21 +54,27 @@ export class RecentIds {
     return this.sources.peek(canonical(id))?.source;
   }
 
-  /** The first of the forms that was given lately. */
-  find(forms: readonly string[]): string | undefined {
+  /**
+   * The one of the forms that was given lately.
+   * @returns `sure`: no other message can be meant. Else one that is older may have the likeliest form, which is to be looked for first
+   */
+  find(forms: readonly string[]): { id: string; sure: boolean } | undefined {
     const [first, ...others] = forms;
     if (first === undefined) return undefined;
-    const same = this.sources.peek(canonical(first))?.id;
-    let converted: string | undefined;
+    const likeliest = this.sources.peek(canonical(first))?.id;
+    let other: string | undefined;
     for (const form of others) {
       const found = this.sources.peek(canonical(form))?.id;
-      if (found !== undefined && found !== same) converted ??= found;
+      if (found !== undefined && found !== likeliest) other ??= found;
     }
-    // Where both fit, what has been so goes on being so.
-    if (same !== undefined && converted !== undefined) return this.seen === 'converted' ? converted : same;
-    if (same !== undefined) this.seen = 'same';
-    else if (converted !== undefined) this.seen = 'converted';
-    return same ?? converted;
+    const areOthers = !this.likeliestSeen && this.othersSeen >= ENOUGH;
+    if (likeliest !== undefined && (other === undefined || !areOthers)) {
+      if (other === undefined) this.likeliestSeen = true;
+      return { id: likeliest, sure: true };
+    }
+    if (other === undefined || this.likeliestSeen) return undefined;
+    this.othersSeen++;
+    return { id: other, sure: areOthers };
   }
 }
 

@@ -92,13 +92,13 @@ function receiptOf(message: SmppMessage, settings: SmppSettings): StatusEvent {
   const err = field('err') ?? networkError(tlvs.get(SMPP_TLV.network_error_code));
   const error = stateError(word, err);
   if (given === undefined) throw new SmppFormatError('a receipt without a message id');
-  const [id, ...otherIds] = idForms(given, settings.receiptIds);
+  const forms = idForms(given, settings.receiptIds);
   return {
     kind: 'status',
     status: rowOf(SMPP_STATUSES, word) ?? null,
     eventId: `dlr:${given}:${word}`,
-    externalId: id!,
-    ...(otherIds.length > 0 && { otherIds }),
+    externalId: forms[0]!,
+    ...(forms.length > 1 && { idForms: forms }),
     occurredAt: null,
     rawWord: word,
     ...(error && { error }),

@@ -107,11 +107,12 @@ export class SmppAccount {
       const events = parseReport(raw, this.settings);
       for (const event of events) {
         if (event.kind !== 'status' || event.externalId === undefined) continue;
-        const forms = [event.externalId, ...(event.otherIds ?? [])];
-        const id = this.ids.find(forms) ?? (await this.overtaken(forms));
-        if (id === undefined) continue;
-        event.externalId = id;
-        delete event.otherIds;
+        const forms = event.idForms ?? [event.externalId];
+        const found = this.ids.find(forms) ?? (await this.overtaken(forms));
+        if (found === undefined) continue;
+        event.externalId = found.id;
+        if (found.sure) delete event.idForms;
+        else event.idForms = [...new Set([forms[0]!, found.id, ...forms])];
       }
       return events;
     } catch {
@@ -119,8 +120,8 @@ export class SmppAccount {
     }
   }
 
-  private async overtaken(forms: readonly string[]): Promise<string | undefined> {
-    if (this.ids.areSame || this.submitting.size === 0) return undefined;
+  private async overtaken(forms: readonly string[]): Promise<ReturnType<RecentIds['find']>> {
+    if (this.ids.areLikeliest || this.submitting.size === 0) return undefined;
     let timer: NodeJS.Timeout | undefined;
     const time = new Promise((resolve) => (timer = setTimeout(resolve, LONGEST_OVERTAKE_MS)));
     await Promise.race([Promise.allSettled(this.submitting), time]);
