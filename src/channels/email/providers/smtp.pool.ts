@@ -76,7 +76,7 @@ export class SmtpPool {
     if (this.resting.size > this.limits.total) this.end(this.resting.values().next().value!);
   }
 
-  /** Closes what rests for a config. */
+  /** Closes what rests for a config. What is in use rests once more when its mail is done, for the usual time at most. */
   release(configId: string): void {
     const first = (): Resting | undefined => this.byConfig.get(configId)?.list[0];
     for (let entry = first(); entry !== undefined; entry = first()) this.end(entry);
