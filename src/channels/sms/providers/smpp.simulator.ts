@@ -177,7 +177,8 @@ class Connection {
     const { systemId, password } = decodeBind(pdu.body);
     if (systemId === '' || systemId.startsWith(REFUSED_SECRET_PREFIX))
       return this.answer(pdu, SMPP_STATUS.wrongSystemId);
-    if (password === '' || password.startsWith(REFUSED_SECRET_PREFIX)) return this.answer(pdu, SMPP_STATUS.wrongPassword);
+    if (password === '' || password.startsWith(REFUSED_SECRET_PREFIX))
+      return this.answer(pdu, SMPP_STATUS.wrongPassword);
     this.bound = BINDS[pdu.command]!;
     this.systemId = systemId;
     const body = new BodyWriter()
