@@ -28,6 +28,8 @@ export interface SmppSessionOptions {
 /** Why there is no bind: an Error of the network or of TLS, {@link SmppBindRefused} or {@link SmppLost}. */
 export type SmppBindFailure = Error;
 
+/** For the good-bye of a bind that was made while the session was being closed. */
+const UNBIND_MS = 500;
 const BACKOFF = { firstMs: 1_000, longestMs: 60_000 };
 /** A link that lasted so long was a good one, and its end is no failure to bind. */
 const SETTLED_MS = 5_000;
@@ -143,7 +145,7 @@ export class SmppSession {
         { ...options, bind: { ...bind, mode: bound.mode }, onMessage },
         this.abort.signal,
       );
-      if (this.closed) return await link.close(0);
+      if (this.closed) return await link.close(UNBIND_MS);
       const since = performance.now();
       bound.link = link;
       bound.failure = undefined;

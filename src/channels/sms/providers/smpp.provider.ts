@@ -37,6 +37,8 @@ const TITLE = 'SMPP';
 const MAX_BODY_LENGTH = 1600;
 /** A number, a short code, or letters and digits; what the field can hold (SMPP 3.4, 4.4.1). */
 const SENDER = /^(\+?\d{1,20}|(?=.*[A-Za-z])[A-Za-z0-9 ._&-]{1,11})$/;
+/** Longest wait for the good-bye of a bind of a moment. */
+const UNBIND_MS = 1_000;
 /** Pause before a part is tried again whose fellow parts are taken. */
 const PART_RETRY_MS = 500;
 
@@ -133,7 +135,8 @@ class SmppGateway implements Gateway {
         errorClass: failure.class === 'config' ? 'config' : 'transient',
       };
     } finally {
-      if (!isKept) await session.close(0);
+      // The SMSC has to know before the next bind that this one is over.
+      if (!isKept) await session.close(UNBIND_MS);
     }
   }
 

@@ -471,7 +471,8 @@ describe('an SMPP session', () => {
     it('tells its health; without a session a bind of a moment does', async () => {
       const ctx = ctxOf({}, { configId: 'cfg_2' });
       expect(await gateway.healthCheck(ctx)).toEqual({ healthy: true });
-      await smsc.until(() => smsc.bound.length === 0);
+      // It is over before the answer is given, so that a bind which follows at once is not one too many.
+      expect(smsc.bound).toHaveLength(0);
       expect(smsc.all[0]!.received.map(({ command }) => command)).toEqual([COMMAND.bind_transceiver, COMMAND.unbind]);
       await gateway.open!(ctx);
       expect(await gateway.healthCheck(ctx)).toEqual({ healthy: true });
