@@ -5,7 +5,8 @@ const LAYERS = [
   { name: 'gateway', folders: ['gateway'] },
   { name: 'tenancy', folders: ['tenancy'] },
   { name: 'platform', folders: ['platform'] },
-  { name: 'base', folders: ['config', 'kernel'] },
+  { name: 'config', folders: ['config'] },
+  { name: 'kernel', folders: ['kernel'] },
 ];
 
 const SPEC = '[.-]spec[.]ts$';

@@ -20,7 +20,7 @@ const PUBLIC = [
 ];
 
 /** Fields of an answer that hold a secret. */
-const SECRET_FIELDS = ['api_key', 'secret', 'webhook_signing_secret'];
+const SECRET_FIELDS = ['api_key', 'secret', 'webhook_signing_secret', 'callback_urls_with_token'];
 
 const config = readConfig({
   DATABASE_URL: 'postgres://nobody@127.0.0.1/none',

@@ -85,7 +85,7 @@ export interface ProviderSamples {
    * For an API with sessions: which request signs in, and its answer, which must tell the accounts apart. Sign-ins are no part of the exact bytes
    * or of the number of requests.
    */
-  signIn?: { matches(request: WireRequest): boolean; answer: Script };
+  signIn?: { matches: (request: WireRequest) => boolean; answer: Script };
   /** Statuses that make the provider sign in anew and ask once more: the send is written twice, and only the second can have an effect. */
   askedAgain?: readonly number[];
   /** Classes by HTTP status for answers without a code, where they differ from the general ones. */

@@ -64,15 +64,15 @@ describe('email', () => {
   }
 
   async function received(to: string, provider: string): Promise<Wire> {
-    let found: Wire | undefined;
+    let found: Wire;
     await until('the stand-in has the mail', async () => {
       const { body } = await service.anonymous.get(
         `/simulator/messages?to=${encodeURIComponent(to)}&provider=${provider}`,
       );
-      found = body.data[0] as Wire | undefined;
+      found = body.data[0] as Wire;
       return found !== undefined;
     });
-    return found!;
+    return found;
   }
 
   it.each(['sendgrid', 'mailgun'])('sends and hears of the delivery by %s', async (provider) => {

@@ -127,8 +127,9 @@ describe.each(PROVIDERS.map((definition) => [definition.key, definition] as cons
         },
       ]);
       const events = await reported(4);
-      expect(told(events).sort()).toEqual(
-        ['delivered', 'ignored', 'ignored', key === 'sendgrid' ? 'sent' : 'queued'].sort(),
+      expect(told(events)).toHaveLength(4);
+      expect(told(events)).toEqual(
+        expect.arrayContaining(['delivered', 'ignored', 'ignored', key === 'sendgrid' ? 'sent' : 'queued']),
       );
       for (const event of events) expect(event).toMatchObject({ externalId, messageId: out.id });
     });

@@ -13,7 +13,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { SendOptionsDto } from '../../messaging/intake/send-options.dto';
-import { MAX_ATTACHMENTS, MAX_HEADERS, MAX_LIST, MAX_RECIPIENTS, MAX_SUBJECT } from './email-content';
+import { MAX_ATTACHMENTS, MAX_HEADERS, MAX_LIST, MAX_RECIPIENTS, MAX_SUBJECT } from './email-limits';
 
 /** An address with an optional display name. */
 export class EmailAddressDto {

@@ -125,7 +125,7 @@ export interface SimulatedAccount {
   credentials: Readonly<Record<string, string | undefined>>;
   settings: Readonly<Record<string, unknown>>;
   /** What the owner has typed into the provider's console. */
-  callbackUrl(kind: CallbackKind): string;
+  callbackUrl: (kind: CallbackKind) => string;
 }
 
 /** Credentials and settings of an account, as `POST /communication/{provider}/configs/` takes them. */
@@ -162,7 +162,7 @@ export interface ProviderSimulator {
   account(): SimulatedConfig;
   handle(request: SimulatorRequest, port: SimulatorPort): SimulatorOutcome | Promise<SimulatorOutcome>;
   /** For a provider that is not reached by HTTP: opens a server on a free loopback port. A config whose host is {@link STAND_IN_HOST} is led there. */
-  listen?(port: SimulatorPort): Promise<SocketStandIn>;
+  listen?: (port: SimulatorPort) => Promise<SocketStandIn>;
 }
 
 /** A stand-in's server that speaks another protocol than HTTP. */

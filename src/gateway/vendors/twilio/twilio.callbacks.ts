@@ -13,7 +13,7 @@ export interface TwilioReports {
   /** What comes before each number, and is no part of it. */
   prefix?: string;
   /** Further fields of an inbound message, for its detail. */
-  describe?(value: (name: string) => string | undefined): Record<string, unknown>;
+  describe?: (value: (name: string) => string | undefined) => Record<string, unknown>;
 }
 
 function parseStatus({ errors }: TwilioReports, request: CallbackRequest): NormalizedEvent[] {

@@ -1,17 +1,17 @@
 import { connect } from 'node:net';
-import { contextFor, SAMPLE_NOW } from '../../../../test/contract/provider.contract';
-import { gatewayDeps } from '../../../../test/support/gateway-deps';
-import { ScriptedServer } from '../../../../test/support/scripted-server';
-import { smtpAccountA, smtpMessage } from '../../../../test/support/smtp-samples';
-import { until } from '../../../../test/support/until';
-import type { EmailContent, Gateway, GatewayContext, SendResult } from '../../../gateway/contracts/gateway';
-import { STAND_IN_HOST } from '../../../gateway/contracts/simulator';
-import { ManualClock } from '../../../kernel/clock';
-import { Dialer } from '../../../platform/http-client/dialer';
-import { SsrfGuard } from '../../../platform/http-client/ssrf-guard';
-import { UndiciHttpClient } from '../../../platform/http-client/undici-http-client';
-import { Simulator } from '../../../simulator/simulator';
-import { smtp } from './smtp.provider';
+import { contextFor, SAMPLE_NOW } from '../contract/provider.contract';
+import { gatewayDeps } from '../support/gateway-deps';
+import { ScriptedServer } from '../support/scripted-server';
+import { smtpAccountA, smtpMessage } from '../support/smtp-samples';
+import { until } from '../support/until';
+import type { EmailContent, Gateway, GatewayContext, SendResult } from '../../src/gateway/contracts/gateway';
+import { STAND_IN_HOST } from '../../src/gateway/contracts/simulator';
+import { ManualClock } from '../../src/kernel/clock';
+import { Dialer } from '../../src/platform/http-client/dialer';
+import { SsrfGuard } from '../../src/platform/http-client/ssrf-guard';
+import { UndiciHttpClient } from '../../src/platform/http-client/undici-http-client';
+import { Simulator } from '../../src/simulator/simulator';
+import { smtp } from '../../src/channels/email/providers/smtp.provider';
 
 describe('the mail server that stands in', () => {
   const http = new UndiciHttpClient();
