@@ -8,12 +8,12 @@ import { AuditLog, type AuditFilter } from './audit-log';
 import { AuditEntryView, ListAllAuditQueryDto, ListAuditQueryDto } from './audit.dto';
 
 /** Who was shown a secret: for a tenant its own entries, for the operator everybody's. */
+@ApiTags('Audit')
 @Controller()
 export class AuditController {
   constructor(private readonly log: AuditLog) {}
 
   @Get('v1/audit')
-  @ApiTags('API keys')
   @Scopes('keys:write')
   @ApiOperation({
     operationId: 'listAudit',
@@ -27,7 +27,6 @@ export class AuditController {
   }
 
   @Get('admin/audit')
-  @ApiTags('Tenants (operator)')
   @AdminOnly()
   @ApiOperation({
     operationId: 'listAllAudit',
