@@ -59,7 +59,7 @@ export class OwnPostfix {
   async mails(address: string): Promise<Buffer[]> {
     const box = join(this.at('mail'), address, 'new');
     const names = await readdir(box).catch(() => []);
-    return Promise.all(names.sort().map((name) => readFile(join(box, name))));
+    return Promise.all(names.toSorted((a, b) => (a < b ? -1 : 1)).map((name) => readFile(join(box, name))));
   }
 
   /** Waits until so many mails are in a mailbox. */
