@@ -167,11 +167,8 @@ export class SessionKeeper {
 
   private async closeOne(configId: string): Promise<void> {
     const { registry, gateways, leases } = this.deps;
-    const releases = registry
-      .all()
-      .filter((definition) => definition.session !== undefined)
-      .map((definition) => gateways.create(definition.channel, definition.key).release?.(configId));
-    await Promise.all(releases);
+    const holders = registry.all().filter((definition) => definition.session !== undefined);
+    await Promise.all(holders.map(async ({ channel, key }) => gateways.create(channel, key).release?.(configId)));
     await leases.giveUp(this.owner, configId);
   }
 }

@@ -103,9 +103,9 @@ export class SmppSession {
     this.closed = true;
     for (const { retry } of this.links) clearTimeout(retry);
     this.abort.abort();
-    await Promise.all(this.links.map(({ link }) => link?.close(graceMs)));
+    await Promise.all(this.links.map(async ({ link }) => link?.close(graceMs)));
     // A connection that was just being made ends too.
-    await Promise.all(this.links.map(({ attempt }) => attempt));
+    await Promise.all(this.links.map(async ({ attempt }) => attempt));
   }
 
   private paceMs(): number {
