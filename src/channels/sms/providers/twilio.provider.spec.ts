@@ -193,6 +193,21 @@ const callbacks: SampleCallback[] = [
     events: [{ kind: 'status', ...event, status: 'delivered' }],
   },
   {
+    name: "the tenant's own callback URL, with letters that a URI has none of",
+    kind: 'status',
+    account: { settings: { ...accountA.settings, status_callback_url: 'https://hööks.example.com/twilio/ü?x=1 2' } },
+    request: (account) => ({
+      ...callbackRequest(
+        statusFields(account, 'delivered'),
+        account,
+        'https://xn--hks-snaa.example.com/twilio/%C3%BC?x=1%202',
+      ),
+      publicUrl: URL_STATUS,
+      query: new URLSearchParams('message_id=msg_1'),
+    }),
+    events: [{ kind: 'status', ...event, status: 'delivered' }],
+  },
+  {
     name: 'an inbound message with media',
     kind: 'inbound',
     proofHeader: 'x-twilio-signature',
@@ -286,6 +301,17 @@ describe('Twilio', () => {
         ),
         answer: json(201, { ...resource, status: 'failed' }),
         result: { externalId: SID, segments: 1, status: 'failed' },
+      },
+      {
+        name: "the tenant's own callback URL, with letters that a URI has none of",
+        account: {
+          settings: { ...accountA.settings, status_callback_url: 'https://hööks.example.com/twilio/ü?x=1 2#rc=2' },
+        },
+        wire: wire(
+          `To=%2B393331234567&From=%2B15005550006&Body=${BODY}&StatusCallback=${encodeURIComponent('https://xn--hks-snaa.example.com/twilio/%C3%BC?x=1%202#rc=2')}&ValidityPeriod=3600`,
+        ),
+        answer: json(201, resource),
+        result: { externalId: SID, segments: 1 },
       },
     ],
     codes: {

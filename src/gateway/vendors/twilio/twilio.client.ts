@@ -6,6 +6,7 @@ import type { GatewayDeps } from '../../contracts/provider-definition';
 import type { MessageStatus } from '../../../kernel/channel';
 import { encodeForm } from '../../../kernel/form';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
+import { ownStatusCallback } from './twilio.signature';
 import { TWILIO_STATUSES, twilioError } from './twilio.vocabulary';
 
 const MAX_VALIDITY_SECONDS = 36_000;
@@ -160,7 +161,7 @@ export class TwilioClient {
 }
 
 function statusCallback(message: OutboundMessage, ctx: GatewayContext): string {
-  const url = textOf(ctx.settings.status_callback_url) ?? ctx.callbackUrl('status', message.id);
+  const url = ownStatusCallback(ctx.settings) ?? ctx.callbackUrl('status', message.id);
   return url.includes('#') ? url : url + CALLBACK_OVERRIDES;
 }
 

@@ -71,8 +71,16 @@ function byNameThenValue([nameA, valueA]: FormField, [nameB, valueB]: FormField)
 
 /** Where Twilio may have been told to call: us, or the tenant's own address, which hands the request on. */
 function candidateUrls(request: CallbackRequest, secrets: CallbackSecrets): string[] {
-  const own = secrets.settings.status_callback_url;
-  return typeof own === 'string' ? [request.publicUrl, own.replace(/#.*$/s, '')] : [request.publicUrl];
+  const own = ownStatusCallback(secrets.settings);
+  return own === undefined ? [request.publicUrl] : [request.publicUrl, own.replace(/#.*$/s, '')];
+}
+
+/**
+ * The tenant's own address for status callbacks, as it goes to Twilio: in ASCII, as a URI has to be. Undefined when the config has none.
+ */
+export function ownStatusCallback(settings: Readonly<Record<string, unknown>>): string | undefined {
+  const own = settings.status_callback_url;
+  return typeof own === 'string' ? (URL.parse(own)?.href ?? own) : undefined;
 }
 
 function matches(token: string, given: string, url: string, fields: readonly FormField[]): boolean {
