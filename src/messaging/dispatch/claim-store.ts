@@ -3,6 +3,7 @@ import type { Channel, MessageStatus } from '../../kernel/channel';
 import { messageIdTime } from '../../kernel/ids';
 import { Database, type Transaction, statement } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
+import type { ReadyGroup } from '../../platform/queue/job-queue';
 import type { ClaimedMessage } from '../record/message.types';
 import { FreshMessages } from './fresh-messages';
 
@@ -64,7 +65,8 @@ const CLAIM = statement(
 );
 
 // Finds each (tenant, lane, priority) with one index probe, so a long backlog of one tenant does not hide the others. Rows that just came are
-// on their way through the queue; looking for them here would only repeat that.
+// on their way through the queue; looking for them here would only repeat that. Not those of lanes that one process alone serves ($2): their
+// hints may reach any process.
 const SWEEP = statement(
   'message_queue.sweep',
   `WITH RECURSIVE lanes AS (
@@ -79,7 +81,7 @@ const SWEEP = statement(
      SELECT array_agg(x.message_id ORDER BY x.due_at) AS ids FROM (
        SELECT q.message_id, q.due_at FROM message_queue q
        WHERE q.client_id = l.client_id AND q.lane = l.lane AND q.priority = l.priority AND q.due_at <= now() AND q.claimed_by IS NULL
-         AND (q.waiting_on IS NOT NULL OR q.due_at <= now() - interval '2 seconds')
+         AND (q.waiting_on IS NOT NULL OR q.due_at <= now() - interval '2 seconds' OR q.lane = ANY($2::text[]))
        ORDER BY q.due_at LIMIT $1) x) r
    WHERE r.ids IS NOT NULL`,
 );
@@ -115,11 +117,14 @@ export class ClaimStore {
     return [...known.map(({ id }) => kept.get(id)!), ...read.map(claimedMessage)];
   }
 
-  /** What is due and unclaimed, at most `perLane` ids for each tenant, lane and priority. */
-  async sweep(perLane: number): Promise<Array<{ clientId: string; lane: string; priority: number; ids: string[] }>> {
+  /**
+   * What is due and unclaimed, at most `perLane` ids for each tenant, lane and priority.
+   * @param ownLanes lanes whose rows are wanted as soon as they are there
+   */
+  async sweep(perLane: number, ownLanes: readonly string[]): Promise<ReadyGroup[]> {
     const rows = await this.database.query<{ client_id: string; lane: string; priority: number; ids: string[] }>(
       SWEEP,
-      [perLane],
+      [perLane, textArray(ownLanes)],
     );
     return rows.map((row) => ({ clientId: row.client_id, lane: row.lane, priority: row.priority, ids: row.ids }));
   }

@@ -24,6 +24,8 @@ describe('Dispatcher', () => {
         return isOpen(lane);
       },
       leave() {},
+      isElsewhere: () => false,
+      ownLanes: () => [],
       opensIn: () => {
         const closed = [...seen].filter((lane) => !isOpen(lane)).map((lane) => opens[lane]!);
         return closed.length > 0 ? Math.min(...closed) : undefined;

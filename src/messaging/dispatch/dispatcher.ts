@@ -90,11 +90,14 @@ export class Dispatcher {
     this.heart.start();
     this.queue.consume(
       (groups) => {
-        for (const group of groups) this.lists.add(group.clientId, group.lane, group.priority, group.ids);
+        this.list(groups);
         this.pump();
       },
       // What was accepted here is sent from here, while this process has little to do; other processes are asked to help with the rest.
-      () => this.running && this.lists.size < 2 * PER_LIST,
+      (groups) =>
+        this.running &&
+        this.lists.size < 2 * PER_LIST &&
+        !groups.some(({ clientId, lane }) => this.gate.isElsewhere(clientId, lane)),
     );
     this.refill.start();
     this.sweeper.start({ now: true });
@@ -120,6 +123,13 @@ export class Dispatcher {
     await this.claims
       .leave(this.holder)
       .catch((error: unknown) => this.logger.warn({ err: error }, 'worker not signed off'));
+  }
+
+  /** Notes what is ready here. What only another process can send is found by that one's sweep. */
+  private list(groups: readonly ReadyGroup[]): void {
+    for (const { clientId, lane, priority, ids } of groups) {
+      if (!this.gate.isElsewhere(clientId, lane)) this.lists.add(clientId, lane, priority, ids);
+    }
   }
 
   private pump(): void {
@@ -211,7 +221,7 @@ export class Dispatcher {
     const { message } = outcome;
     const add = () => {
       if (!this.running) return;
-      this.lists.add(message.clientId, requeue.lane, message.priority, [message.id]);
+      this.list([{ clientId: message.clientId, lane: requeue.lane, priority: message.priority, ids: [message.id] }]);
       this.pump();
     };
     const wait = requeue.dueAt - this.clock.now();
@@ -230,9 +240,7 @@ export class Dispatcher {
   }
 
   private async sweep(): Promise<void> {
-    for (const group of await this.claims.sweep(PER_LIST / 2)) {
-      this.lists.add(group.clientId, group.lane, group.priority, group.ids);
-    }
+    this.list(await this.claims.sweep(PER_LIST / 2, this.gate.ownLanes()));
     this.pump();
   }
 

@@ -27,6 +27,17 @@ export class LaneGate {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
+  /** Whether another process, or none yet, holds the connections of the lane's account: nothing of the lane is for this process now. */
+  isElsewhere(clientId: string, lane: string): boolean {
+    const config = this.directory.snapshotSync(clientId)?.config(lane);
+    return config !== undefined && !this.ownership.mayEnter(config);
+  }
+
+  /** Lanes whose account's connections this process alone holds. */
+  ownLanes(): string[] {
+    return this.ownership.held().filter((lane) => this.ownership.mine(lane));
+  }
+
   /** Takes a place, and a token of the config's rate; whoever got true calls {@link leave}. */
   enter(clientId: string, lane: string): boolean {
     const now = this.clock.now();
