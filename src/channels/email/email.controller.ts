@@ -1,7 +1,7 @@
 import { Body, Controller, Post, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { ApiSendAnswers } from '../../messaging/intake/send.openapi';
+import { ApiSend } from '../../messaging/intake/send.openapi';
 import { SendResponder } from '../../messaging/intake/send.responder';
 import type { Success } from '../../platform/http/envelope';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
@@ -58,20 +58,8 @@ export class EmailController {
     description:
       'Answers 202 once the message is durable. The body may have 10 MiB. All recipients get one mail; the message’s status is that of the first one in `to`, engagement counts for all of them.',
   })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description: 'The same as `idempotency_key` in the body.',
-    schema: { type: 'string', minLength: 1, maxLength: 255, example: 'order-8121-confirmation' },
-  })
-  @ApiHeader({
-    name: 'Prefer',
-    required: false,
-    description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
-    schema: { type: 'string', example: 'wait=10' },
-  })
   @ApiBody({ type: SendEmailDto, examples: EXAMPLES })
-  @ApiSendAnswers()
+  @ApiSend()
   send(
     @CurrentTenant() tenant: Principal,
     @Body() body: SendEmailDto,

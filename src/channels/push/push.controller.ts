@@ -1,7 +1,7 @@
 import { Body, Controller, Post, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { ApiSendAnswers } from '../../messaging/intake/send.openapi';
+import { ApiSend } from '../../messaging/intake/send.openapi';
 import { SendResponder } from '../../messaging/intake/send.responder';
 import type { Success } from '../../platform/http/envelope';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
@@ -50,20 +50,8 @@ export class PushController {
     description:
       '`target` or `topic`, and at least one of `title`, `body` and `data`. Answers 202 once the message is durable. Push services report no deliveries: `sent` means that they have it. A device token that is no longer registered fails as `unregistered_device`.',
   })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description: 'The same as `idempotency_key` in the body.',
-    schema: { type: 'string', minLength: 1, maxLength: 255, example: 'order-8121-confirmation' },
-  })
-  @ApiHeader({
-    name: 'Prefer',
-    required: false,
-    description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
-    schema: { type: 'string', example: 'wait=10' },
-  })
   @ApiBody({ type: SendPushDto, examples: EXAMPLES })
-  @ApiSendAnswers()
+  @ApiSend()
   send(
     @CurrentTenant() tenant: Principal,
     @Body() body: SendPushDto,

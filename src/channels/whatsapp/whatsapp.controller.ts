@@ -1,8 +1,8 @@
 import { Body, Controller, Post, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { SendResponder } from '../../messaging/intake/send.responder';
-import { ApiSendAnswers } from '../../messaging/intake/send.openapi';
+import { ApiSend } from '../../messaging/intake/send.openapi';
 import type { Success } from '../../platform/http/envelope';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
@@ -47,20 +47,8 @@ export class WhatsAppController {
     description:
       'Exactly one of `message`, `template` and `media`. Answers 202 once the message is durable; the status becomes `read` when the recipient has read receipts on.',
   })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description: 'The same as `idempotency_key` in the body.',
-    schema: { type: 'string', minLength: 1, maxLength: 255, example: 'order-8121-confirmation' },
-  })
-  @ApiHeader({
-    name: 'Prefer',
-    required: false,
-    description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
-    schema: { type: 'string', example: 'wait=10' },
-  })
   @ApiBody({ type: SendWhatsAppDto, examples: EXAMPLES })
-  @ApiSendAnswers()
+  @ApiSend()
   send(
     @CurrentTenant() tenant: Principal,
     @Body() body: SendWhatsAppDto,

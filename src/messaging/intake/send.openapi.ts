@@ -1,13 +1,14 @@
 import { applyDecorators, type Type } from '@nestjs/common';
+import { ApiHeader } from '@nestjs/swagger';
 import { ApiData, ApiProblems } from '../../platform/http/openapi.decorators';
 import { AcceptedMessageView, MessageView } from '../record/message.view';
 import { DryRunView } from './dry-run.view';
 
 /**
- * Documents what every send answers.
+ * Documents the headers that every send takes and what it answers.
  * @param message what `Prefer: wait` shows
  */
-export function ApiSendAnswers(message: Type = MessageView): MethodDecorator {
+export function ApiSend(message: Type = MessageView): MethodDecorator {
   const replayed = {
     'Idempotent-Replayed': {
       description: '`true` when this is the first answer again.',
@@ -15,6 +16,18 @@ export function ApiSendAnswers(message: Type = MessageView): MethodDecorator {
     },
   };
   return applyDecorators(
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description: 'The same as `idempotency_key` in the body.',
+      schema: { type: 'string', minLength: 1, maxLength: 255, example: 'order-8121-confirmation' },
+    }),
+    ApiHeader({
+      name: 'Prefer',
+      required: false,
+      description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
+      schema: { type: 'string', example: 'wait=10' },
+    }),
     ApiData(AcceptedMessageView, { status: 202, description: 'Accepted: the message is durable.', headers: replayed }),
     ApiData([AcceptedMessageView, message, DryRunView], {
       status: 200,

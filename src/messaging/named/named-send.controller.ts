@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Post, Query, Req, Res, type Type } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { ok, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
@@ -7,7 +7,7 @@ import { pascal } from '../../gateway/configs/config.view';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
-import { ApiSendAnswers } from '../intake/send.openapi';
+import { ApiSend } from '../intake/send.openapi';
 import { ListNamedQueryDto } from './list-named.dto';
 import type { NamedMessageView } from './named-message.view';
 import type { NamedSendKind, NamedSendOptionsDto } from './named-send';
@@ -46,23 +46,11 @@ function namedSendController(definition: ProviderDefinition, kind: NamedSendKind
       summary: `Send ${one} by ${title}`,
       description: `As the channel’s own send, by your ${title} account and no other. Answers 202 once the message is durable.`,
     })
-    @ApiHeader({
-      name: 'Idempotency-Key',
-      required: false,
-      description: 'The same as `idempotency_key` in the body.',
-      schema: { type: 'string', minLength: 1, maxLength: 255, example: 'order-8121-confirmation' },
-    })
-    @ApiHeader({
-      name: 'Prefer',
-      required: false,
-      description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
-      schema: { type: 'string', example: 'wait=10' },
-    })
     @ApiBody({
       type: BodyDto,
       examples: { simple: { summary: 'A message', value: kind.examples?.[definition.slug] ?? kind.example } },
     })
-    @ApiSendAnswers(view)
+    @ApiSend(view)
     send(
       @CurrentTenant() tenant: Principal,
       @Body() body: NamedSendOptionsDto,
