@@ -51,7 +51,7 @@ host: 127.0.0.1:{port}
 connection: keep-alive
 authorization: Bearer token-of-project-a
 accept: application/json
-content-type: application/json; charset=UTF-8
+content-type: application/json
 content-length: ${Buffer.byteLength(text)}
 
 ${text}`;

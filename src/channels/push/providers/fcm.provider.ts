@@ -86,7 +86,7 @@ class FcmGateway implements Gateway {
         headers: {
           authorization: `Bearer ${token.value}`,
           accept: 'application/json',
-          'content-type': 'application/json; charset=UTF-8',
+          'content-type': 'application/json',
         },
         body,
       },
