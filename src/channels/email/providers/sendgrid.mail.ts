@@ -54,7 +54,7 @@ export async function sendgridBody(message: OutboundMessage<'email'>, ctx: Gatew
       attachments: content.attachments.map(({ filename, content_type: type, content: base64 }) => ({
         content: base64,
         filename,
-        type,
+        type: bareType(type),
         disposition: 'attachment',
       })),
     }),
@@ -69,6 +69,11 @@ export async function sendgridBody(message: OutboundMessage<'email'>, ctx: Gatew
 /** Quirk: addresses are of the format `email`, which has ASCII domains only (twilio/sendgrid-oai, tsg_mail_v3, 2026-01). */
 function addressed(address: EmailAddress): EmailAddress {
   return { ...address, email: asciiAddress(address.email) };
+}
+
+/** Quirk: a type with parameters (`; charset=utf-8`) refuses the whole mail with 400 (github.com/sendgrid/sendgrid-go/issues/450, 2022-01). */
+function bareType(mediaType: string): string {
+  return mediaType.split(';', 1)[0]!.trimEnd();
 }
 
 function templateData({ content }: OutboundMessage<'email'>): object {

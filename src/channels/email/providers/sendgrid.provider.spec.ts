@@ -265,7 +265,10 @@ describe('SendGrid', () => {
       text: 'Ünï',
       html: '<p>Ünï</p>',
       headers: { 'X-Entity-Ref-ID': 'order-8121' },
-      attachments: [{ filename: 'Räch"nung.pdf', content_type: 'application/pdf', content: 'JVBERi0xLjQK' }],
+      attachments: [
+        { filename: 'Räch"nung.pdf', content_type: 'application/pdf', content: 'JVBERi0xLjQK' },
+        { filename: 'termin.ics', content_type: 'text/calendar ; charset="utf-8"; method=REQUEST', content: 'QQ==' },
+      ],
       tracking: { opens: true, clicks: false, unsubscribe: true },
     });
     expect(body).toEqual({
@@ -287,6 +290,7 @@ describe('SendGrid', () => {
       headers: { 'X-Entity-Ref-ID': 'order-8121' },
       attachments: [
         { content: 'JVBERi0xLjQK', filename: 'Räch"nung.pdf', type: 'application/pdf', disposition: 'attachment' },
+        { content: 'QQ==', filename: 'termin.ics', type: 'text/calendar', disposition: 'attachment' },
       ],
       tracking_settings: {
         open_tracking: { enable: true },
