@@ -9,7 +9,7 @@ export const BODY_LIMIT = MIB;
 /** The same for batches and for email, which carries attachments. */
 export const LARGE_BODY_LIMIT = 10 * MIB;
 /** What is read and dropped of a body that was refused, so that the client gets to read the answer; then the connection is cut. */
-const DISCARD_LIMIT = 16 * MIB;
+const DISCARD_LIMIT = 32 * MIB;
 
 const LARGE_BODY_PATHS = /^(\/v1\/email\/send|\/v1\/messages\/batch|\/communication\/[^/]+\/emails)\/?$/;
 
@@ -47,8 +47,7 @@ export function readBody(
         ? undefined
         : checkMediaType(headers, csv);
   if (refusal !== undefined) {
-    discard(request);
-    done(refusal);
+    refuse(request, () => done(refusal));
     return;
   }
   if (headers.expect !== undefined) response.writeContinue();
@@ -63,8 +62,7 @@ export function readBody(
     if (size > limit) {
       refused = true;
       first = rest = undefined;
-      discard(request);
-      done(tooLarge(limit));
+      refuse(request, () => done(tooLarge(limit)));
     } else if (first === undefined) first = chunk;
     else if (rest === undefined) rest = [first, chunk];
     else rest.push(chunk);
@@ -99,7 +97,12 @@ function tooLarge(limit: number): Problem {
   });
 }
 
-function discard(request: IncomingMessage): void {
+/** Drops the rest of the body, and answers. */
+function refuse(request: IncomingMessage, answer: () => void): void {
+  // A connection that is to end with the answer is cut then: whoever is still writing would get an error, and never the answer.
+  if (request.headers.connection?.toLowerCase() === 'close' && request.headers.expect === undefined)
+    request.once('end', answer);
+  else answer();
   let dropped = 0;
   request.on('data', (chunk: Buffer) => {
     dropped += chunk.length;

@@ -135,6 +135,24 @@ describe('HTTP adapter', () => {
       socket.destroy();
     });
 
+    it('lets a client that closes after the answer write to its end first', async () => {
+      const head = 'POST /v1/bare HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n';
+      const bodies = [
+        { length: `Content-Length: ${8 * MIB}`, chunk: 'x'.repeat(0x10000), end: '' },
+        { length: 'Transfer-Encoding: chunked', chunk: `10000\r\n${'x'.repeat(0x10000)}\r\n`, end: '0\r\n\r\n' },
+      ];
+      for (const { length, chunk, end } of bodies) {
+        const socket = await open(test.port);
+        const write = (text: string) =>
+          new Promise<void>((resolve, reject) => socket.write(text, (error) => (error ? reject(error) : resolve())));
+        const answer = readUntil(socket, /"status":413/);
+        await write(`${head}${length}\r\n\r\n`);
+        for (let written = 0; written < 8 * MIB; written += 0x10000) await write(chunk);
+        if (end) await write(end);
+        expect(await answer).toMatch(/^HTTP\/1\.1 413 /);
+      }
+    });
+
     it('does not ask for a body that it would refuse', async () => {
       const head = 'POST /v1/bare HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n';
       const refused = await open(test.port);
