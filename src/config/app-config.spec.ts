@@ -21,6 +21,14 @@ describe('readConfig', () => {
     expect(JSON.stringify(config)).not.toMatch(/s\.secret|password/);
   });
 
+  it.each([
+    ['https://um.example.com/', 'https://um.example.com'],
+    ['http://127.0.0.1:3000', 'http://127.0.0.1:3000'],
+    ['https://hööks.example.com/bäse//', 'https://xn--hks-snaa.example.com/b%C3%A4se'],
+  ])('takes %s for where providers reach the service', (text, url) => {
+    expect(read({ UNIMSG_PUBLIC_URL: text }).publicUrl).toBe(url);
+  });
+
   it('reads neither when no address is set', () => {
     expect(read({ VAULT_TOKEN: 's.secret', AZURE_CLIENT_SECRET: 'password' })).toMatchObject({
       vault: undefined,

@@ -28,7 +28,8 @@ const httpUrl = z
   .string()
   .refine((text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), 'must be an http or https URL')
   .refine((text) => !URL.parse(text)?.search && !URL.parse(text)?.hash, 'must have no query and no fragment')
-  .transform((text) => text.replace(/\/+$/, ''));
+  // In ASCII, since providers are told callback URLs, and sign them, in that form.
+  .transform((text) => (URL.parse(text)?.href ?? text).replace(/\/+$/, ''));
 
 const urlWithScheme = (schemes: string[]) =>
   z
