@@ -39,7 +39,7 @@ describe('LocalRates', () => {
           expect(taken.length).toBeGreaterThanOrEqual(Math.floor(least));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 
