@@ -114,4 +114,23 @@ describe('AttemptRunner', () => {
     const requeue = requeueOf(await runner.run(message(), signal));
     expect(requeue).toMatchObject({ dueAt: circuits.openUntil('cfg_a'), waitingOn: 'circuit_open', rounds: 0 });
   });
+
+  it('leaves the probe of an open circuit to messages that have not failed yet', async () => {
+    candidates = [];
+    skipped = [{ gateway: 'x', configId: 'cfg_a', reason: 'circuit_open', temporary: true }];
+    circuits.failed('cfg_a');
+    const fresh = requeueOf(await runner.run(message(), signal));
+    const failedBefore = requeueOf(await runner.run(message({ attempts: 3 }), signal));
+    expect(fresh.dueAt).toBe(circuits.openUntil('cfg_a'));
+    expect(failedBefore).toMatchObject({ dueAt: fresh.dueAt! + 1_000, waitingOn: 'circuit_open' });
+  });
+
+  it('asks again while another message probes', async () => {
+    answer = () => Promise.resolve({ externalId: 'SM1' });
+    circuits.failed('cfg_a');
+    clock.advance(circuits.openUntil('cfg_a') - clock.now());
+    expect(circuits.tryProbe('cfg_a')).toBe(true);
+    expect(requeueOf(await runner.run(message(), signal))).toMatchObject({ dueAt: clock.now() + 250 });
+    expect(requeueOf(await runner.run(message({ attempts: 1 }), signal))).toMatchObject({ dueAt: clock.now() + 1_250 });
+  });
 });

@@ -16,6 +16,12 @@ import { DEFAULT_PAUSE_MS, FAILOVER_POLICY, LONGEST_PAUSE_MS, LONGEST_WAIT_MS, r
 /** How soon after an attempt of unknown fate the provider is asked for the first time. */
 const FIRST_LOOKUP_MS = 1_000;
 
+/**
+ * How much later than the others a message that failed before asks for the probe of an open circuit. One that fails wherever it goes
+ * would else keep a working gateway shut: the oldest message is claimed first.
+ */
+const PROBE_DEFERENCE_MS = 1_000;
+
 type Next = DispatchOutcome['next'];
 
 /**
@@ -109,7 +115,7 @@ export class AttemptRunner {
     if (!this.circuits.tryProbe(candidate.configId)) {
       return {
         next: requeue(message, {
-          dueAt: Math.max(now + 250, this.circuits.openUntil(candidate.configId)),
+          dueAt: this.mayProbeAt(candidate.configId, message, now),
           waitingOn: 'circuit_open',
         }),
       };
@@ -230,14 +236,17 @@ export class AttemptRunner {
     return this.endOfRound({ ...message, tried }, route, now);
   }
 
+  private mayProbeAt(configId: string, message: ClaimedMessage, now: number): number {
+    const soonest = Math.max(now + 250, this.circuits.openUntil(configId));
+    return message.attempts > 0 ? soonest + PROBE_DEFERENCE_MS : soonest;
+  }
+
   private endOfRound(message: ClaimedMessage, route: Route, now: number): Next {
     const pauses = route.candidates
       .map((candidate) => this.pausedUntil(candidate.configId, message))
       .filter((until) => until > now);
     const opens = route.skipped.flatMap((skip) =>
-      skip.reason === 'circuit_open' && skip.configId
-        ? [Math.max(now + 250, this.circuits.openUntil(skip.configId))]
-        : [],
+      skip.reason === 'circuit_open' && skip.configId ? [this.mayProbeAt(skip.configId, message, now)] : [],
     );
     const untried = message.tried.length === 0;
     // Nobody could be asked: that is no round. Wait for the circuit or the pause that ends first.
