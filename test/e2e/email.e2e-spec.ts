@@ -194,6 +194,11 @@ describe('email', () => {
     const answer = await post({ to: 'large@example.net', attachments: file(8 * 1024 * 1024) });
     assertStatus(answer, 413);
     expect(answer.body.code).toBe('payload_too_large');
+    // Only attachments make a mail that large.
+    for (const attachments of [undefined, []])
+      assertStatus(await post({ to: 'large@example.net', html: 'x'.repeat(1024 * 1024), attachments }), 413);
+    const { body } = await post({ to: 'large@example.net', html: 'x'.repeat(1000 * 1024), sandbox: true });
+    expect(body.data.status).toBe('simulated');
   });
 
   it('refuses what no gateway can carry, and names the field', async () => {

@@ -6,18 +6,19 @@ import { hasRawBody, type HttpRequest } from './http-request';
 const MIB = 1024 * 1024;
 /** Most bytes of a body. */
 export const BODY_LIMIT = MIB;
-/** The same for batches and for email, which carries attachments. */
+/** The same for batches and for email with attachments. */
 export const LARGE_BODY_LIMIT = 10 * MIB;
 /** What is read and dropped of a body that was refused, so that the client gets to read the answer; then the connection is cut. */
 const DISCARD_LIMIT = 32 * MIB;
 
-const LARGE_BODY_PATHS = /^(\/v1\/email\/send|\/v1\/messages\/batch|\/communication\/[^/]+\/emails)\/?$/;
+const EMAIL_PATHS = /^(\/v1\/email\/send|\/communication\/[^/]+\/emails)\/?$/;
+const BATCH_PATH = /^\/v1\/messages\/batch\/?$/;
 
 /** Lists that are taken as CSV too: such a body is read as `{"csv": "<the text>"}`. */
 const CSV_BODY_PATHS = /^\/v1\/suppressions\/?$/;
 
 export function bodyLimit(path: string, csv = false): number {
-  return csv || LARGE_BODY_PATHS.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
+  return csv || EMAIL_PATHS.test(path) || BATCH_PATH.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
 }
 
 /**
@@ -81,13 +82,19 @@ export function readBody(
     }
     let problem: Problem | undefined;
     try {
-      (request as HttpRequest).body = csv ? { csv: storableUtf8(bytes) } : parseJsonObject(bytes);
+      const body: Record<string, unknown> = csv ? { csv: storableUtf8(bytes) } : parseJsonObject(bytes);
+      if (size > BODY_LIMIT && EMAIL_PATHS.test(path) && !hasAttachments(body)) throw tooLarge(BODY_LIMIT);
+      (request as HttpRequest).body = body;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       problem = error;
     }
     done(problem);
   });
+}
+
+function hasAttachments({ attachments }: Record<string, unknown>): boolean {
+  return Array.isArray(attachments) && attachments.length > 0;
 }
 
 function tooLarge(limit: number): Problem {
