@@ -208,7 +208,11 @@ describe('suppressions', () => {
       assertStatus(await tenant.api.delete(`/v1/suppressions${query}`), 400);
     const mail = await tenant.api.post('/v1/suppressions', { channel: 'email', recipient: ' Ada@Example.COM ' });
     expect(mail.body.data.recipient).toBe('ada@example.com');
-    assertStatus(await tenant.api.delete(`/v1/suppressions?id=${mail.body.data.id}`), 200);
+    const inBody = (body: object) => tenant.api.call('DELETE', '/v1/suppressions', { body });
+    assertStatus(await inBody({ channel: 'email' }), 400);
+    assertStatus(await inBody({ channel: 'email', recipient: 'ada@example.com', reason: 'manual' }), 400);
+    assertStatus(await inBody({ channel: 'email', recipient: 'ada@example.com' }), 200);
+    assertStatus(await tenant.api.delete(`/v1/suppressions?id=${mail.body.data.id}`), 404);
   });
 
   it.each([

@@ -7,6 +7,7 @@ import { Problem } from '../../kernel/problem';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { validateBody } from '../../platform/http/validation';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { DeletedSuppressionView, SuppressionImportView, SuppressionView } from './suppression.view';
@@ -88,14 +89,18 @@ export class SuppressionsController {
   @ApiOperation({
     operationId: 'deleteSuppressionOf',
     summary: 'Take a recipient off the list',
-    description: 'Named by `channel` and `recipient`, or by `id`.',
+    description: 'Named by `channel` and `recipient`, or by `id`: in the query, or as the members of a JSON body.',
   })
   @ApiData(DeletedSuppressionView, { description: 'It is off the list.' })
   @ApiProblems('invalid_request', 'not_found')
   async removeRecipient(
     @CurrentTenant() tenant: Principal,
-    @Query() { channel, recipient, id }: DeleteSuppressionQueryDto,
+    @Query() query: DeleteSuppressionQueryDto,
+    @Req() request: Request,
   ): Promise<Success<DeletedSuppressionView>> {
+    const body = request.body as object | undefined;
+    const { channel, recipient, id } =
+      body === undefined ? query : validateBody(DeleteSuppressionQueryDto, { ...query, ...body });
     if (id !== undefined) {
       if (channel !== undefined || recipient !== undefined)
         throw Problem.field('id', 'excluded', 'must be given without `channel` and `recipient`');
