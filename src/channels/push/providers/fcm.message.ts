@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { OutboundMessage, PushContent, ValidationIssue } from '../../../gateway/contracts/gateway';
+import { asUri } from '../../../kernel/uri';
 
 /** FCM keeps no message longer: four weeks. */
 const MAX_TTL_SECONDS = 2_419_200;
@@ -72,7 +73,7 @@ export function fcmMessage(message: PushMessage, defaults: PushDefaults, now: nu
       notification: {
         ...(content.title !== undefined && { title: content.title }),
         ...(content.body !== undefined && { body: content.body }),
-        ...(content.image_url !== undefined && { image: content.image_url }),
+        ...(content.image_url !== undefined && { image: asUri(content.image_url) }),
       },
     }),
     ...(content.data !== undefined && { data: content.data }),
@@ -124,7 +125,7 @@ function apns({ id, content }: PushMessage, isShown: boolean, isHigh: boolean, e
         ...(content.image_url !== undefined && { 'mutable-content': 1 }),
       },
     },
-    ...(content.image_url !== undefined && { fcmOptions: { image: content.image_url } }),
+    ...(content.image_url !== undefined && { fcmOptions: { image: asUri(content.image_url) } }),
   };
 }
 
@@ -139,11 +140,11 @@ function webpush({ id, content }: PushMessage, isShown: boolean, isHigh: boolean
     ...(isShown && {
       notification: {
         tag: content.collapse_key ?? id,
-        ...(content.image_url !== undefined && { image: content.image_url }),
+        ...(content.image_url !== undefined && { image: asUri(content.image_url) }),
       },
     }),
     // Only an https address can be opened on the web; another action is for the apps.
-    ...(link?.startsWith('https://') && URL.canParse(link) && { fcmOptions: { link } }),
+    ...(link?.startsWith('https://') && URL.canParse(link) && { fcmOptions: { link: asUri(link) } }),
   };
 }
 

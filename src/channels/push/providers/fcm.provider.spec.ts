@@ -77,15 +77,18 @@ const plain = (ttl = 3600, high = false) => ({
 });
 const full: PushContent = {
   ...message.content,
-  image_url: 'https://cdn.example.com/parcel.jpg',
+  image_url: 'https://cdn.example.com/påse.jpg',
   data: { order_id: '8121', note: 'ä' },
   ttl_seconds: 86_400,
   collapse_key: 'order 8121',
   badge_count: 0,
   sound: 'bell.caf',
-  click_action: 'https://shop.example.com/orders/8121',
+  click_action: 'https://shop.example.com/order/ä',
   device_priority: 'high',
 };
+
+/** The address of the image as a URI. */
+const IMAGE = 'https://cdn.example.com/p%C3%A5se.jpg';
 
 const fcmError = (
   code: string,
@@ -117,7 +120,7 @@ describe('FCM', () => {
         wire: wire({
           message: {
             token: message.to,
-            notification: { title: 'Grüße', body: 'Am Tor 😀', image: full.image_url },
+            notification: { title: 'Grüße', body: 'Am Tor 😀', image: IMAGE },
             data: full.data,
             android: {
               collapseKey: 'order 8121',
@@ -140,13 +143,13 @@ describe('FCM', () => {
               payload: {
                 aps: { badge: 0, sound: 'bell.caf', category: full.click_action, 'mutable-content': 1 },
               },
-              fcmOptions: { image: full.image_url },
+              fcmOptions: { image: IMAGE },
             },
             webpush: {
               // SHA-256 of the key, since a space cannot be in a Web Push topic.
               headers: { TTL: '86400', Urgency: 'high', Topic: 'cv0VdIZwag09LlnIUtYY1rjCmYMU53ju' },
-              notification: { tag: 'order 8121', image: full.image_url },
-              fcmOptions: { link: full.click_action },
+              notification: { tag: 'order 8121', image: IMAGE },
+              fcmOptions: { link: 'https://shop.example.com/order/%C3%A4' },
             },
           },
         }),

@@ -46,10 +46,10 @@ content-length: ${Buffer.byteLength(text)}
 
 ${text}`;
 };
-const mediaSend = (name: string, url: string, method: string, field: string) => ({
+const mediaSend = (name: string, url: string, method: string, field: string, uri = url) => ({
   name,
   message: { content: { media: { url, caption: 'Your parcel' } } },
-  wire: wire(method, { chat_id: 5_005_550_000, [field]: url, caption: 'Your parcel' }),
+  wire: wire(method, { chat_id: 5_005_550_000, [field]: uri, caption: 'Your parcel' }),
   answer: sent(),
   result: { externalId: '5005550000:42' },
 });
@@ -245,6 +245,13 @@ describe('Telegram', () => {
         answer: sent(),
         result: { externalId: '5005550000:42' },
       },
+      mediaSend(
+        'a photo whose address is no URI yet',
+        'https://bücher.example/bild 1.jpg',
+        'sendPhoto',
+        'photo',
+        'https://xn--bcher-kva.example/bild%201.jpg',
+      ),
       mediaSend('a photo', 'https://cdn.example.com/a/b.JPG?size=1.5', 'sendPhoto', 'photo'),
       mediaSend('an animation', 'https://cdn.example.com/b.gif', 'sendAnimation', 'animation'),
       mediaSend('a video', 'https://cdn.example.com/b.mp4', 'sendVideo', 'video'),

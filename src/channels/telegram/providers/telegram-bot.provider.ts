@@ -13,6 +13,7 @@ import { ProviderApi } from '../../../gateway/contracts/provider-api';
 import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
 import type { AnswerRules } from '../../../gateway/contracts/provider-answer';
 import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts/provider-definition';
+import { asUri } from '../../../kernel/uri';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
 import { ALLOWED_UPDATES, telegramUpdates, webhookSecret } from './telegram-bot.callbacks';
 import { telegramSimulator } from './telegram-bot.simulator';
@@ -80,7 +81,7 @@ class TelegramGateway implements Gateway {
     const { media, text } = content;
     const [method, field] = media === undefined ? ['sendMessage', 'text'] : mediaMethod(media.url);
     const body = {
-      [field]: media === undefined ? text : media.url,
+      [field]: media === undefined ? text : asUri(media.url),
       ...(media?.caption !== undefined && { caption: media.caption }),
       ...options,
     };

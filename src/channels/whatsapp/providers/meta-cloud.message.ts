@@ -1,5 +1,6 @@
 import type { OutboundMessage, ValidationIssue } from '../../../gateway/contracts/gateway';
 import { textOf } from '../../../gateway/contracts/provider-answer';
+import { asUri } from '../../../kernel/uri';
 import { fileName, mediaKind } from './whatsapp-settings';
 
 export const META_TEXT_LENGTH = 4096;
@@ -82,7 +83,7 @@ function componentsOf(template: NonNullable<WhatsAppMessage['content']['template
 
 function fileOf(kind: string, link: string): { link: string; filename?: string } {
   const filename = kind === 'document' ? fileName(link) : undefined;
-  return { link, ...(filename !== undefined && { filename }) };
+  return { link: asUri(link), ...(filename !== undefined && { filename }) };
 }
 
 function languageOf(asked: string | undefined, settings: Settings): string | undefined {

@@ -455,6 +455,11 @@ describe('Meta Cloud API', () => {
         '"type":"document","document":{"link":"https://cdn.example.com/in/Invoice%208121.pdf","filename":"Invoice 8121.pdf","caption":"Your invoice"}',
       ),
       sendOf(
+        'a document whose address is no URI yet',
+        { media: { url: 'https://bücher.example/fäil.pdf?x[]=1' } },
+        '"type":"document","document":{"link":"https://xn--bcher-kva.example/f%C3%A4il.pdf?x%5B%5D=1","filename":"fäil.pdf"}',
+      ),
+      sendOf(
         'an image',
         { media: { url: 'http://cdn.example.com/a.png', caption: 'Look' } },
         '"type":"image","image":{"link":"http://cdn.example.com/a.png","caption":"Look"}',

@@ -270,6 +270,15 @@ describe('Twilio WhatsApp', () => {
         answer: accepted,
         result: { externalId: SID, segments: 1 },
       },
+      {
+        name: 'a file whose address is no URI yet',
+        message: { content: { media: { url: 'https://bücher.example/fäil.pdf?s=a|b' } } },
+        wire: wire(
+          `${TO}&${FROM}&MediaUrl=${encodeURIComponent('https://xn--bcher-kva.example/f%C3%A4il.pdf?s=a%7Cb')}&${REST}`,
+        ),
+        answer: accepted,
+        result: { externalId: SID, segments: 1 },
+      },
     ],
     codes: {
       config: (

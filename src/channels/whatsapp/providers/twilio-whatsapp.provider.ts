@@ -16,6 +16,7 @@ import { TwilioClient, type TwilioContent } from '../../../gateway/vendors/twili
 import { TWILIO_CREDENTIALS } from '../../../gateway/vendors/twilio/twilio.credentials';
 import { twilioStandIn } from '../../../gateway/vendors/twilio/twilio.simulator';
 import { TWILIO_STATUSES } from '../../../gateway/vendors/twilio/twilio.vocabulary';
+import { asUri } from '../../../kernel/uri';
 import { TWILIO_WHATSAPP_ERRORS } from './twilio-whatsapp.vocabulary';
 import { E164 } from './whatsapp-settings';
 
@@ -82,7 +83,8 @@ function twilioContent({ text, template, media }: WhatsAppContent): TwilioConten
       ...(template.parameters.length > 0 && { ContentVariables: JSON.stringify(variables) }),
     };
   }
-  if (media !== undefined) return { ...(media.caption !== undefined && { Body: media.caption }), MediaUrl: media.url };
+  if (media !== undefined)
+    return { ...(media.caption !== undefined && { Body: media.caption }), MediaUrl: asUri(media.url) };
   return { Body: text! };
 }
 

@@ -5,6 +5,7 @@ import { InvalidSignature } from '../../contracts/gateway-error';
 import { equalInConstantTime } from '../../../kernel/constant-time';
 import type { FormField } from '../../../kernel/form';
 import { decodeForm, formValue } from '../../../kernel/form';
+import { asUri } from '../../../kernel/uri';
 
 // The usual case is computed here, once per callback; the twilio package's own check, which tries up to six spellings of the URL at one HMAC
 // each, is asked only when that does not match.
@@ -80,7 +81,7 @@ function candidateUrls(request: CallbackRequest, secrets: CallbackSecrets): stri
  */
 export function ownStatusCallback(settings: Readonly<Record<string, unknown>>): string | undefined {
   const own = settings.status_callback_url;
-  return typeof own === 'string' ? (URL.parse(own)?.href ?? own) : undefined;
+  return typeof own === 'string' ? asUri(own) : undefined;
 }
 
 function matches(token: string, given: string, url: string, fields: readonly FormField[]): boolean {
