@@ -66,7 +66,8 @@ export function serveOpenApi(app: INestApplication): void {
     swaggerOptions: {
       persistAuthorization: true,
       displayRequestDuration: true,
-      docExpansion: 'list',
+      // There are hundreds of operations; drawing them all at once takes a browser the better part of a minute.
+      docExpansion: 'none',
       tryItOutEnabled: true,
       defaultModelsExpandDepth: 0,
       // Nothing of this page leaves the machine.
@@ -160,7 +161,30 @@ function forSwaggerUi(document: OpenAPIObject): OpenAPIObject {
       delete parameter.schema.default;
     }
   }
+  shareResponses(copy);
   return copy;
+}
+
+/** Writes each answer that several operations give once: a page that has to keep a document of megabytes in hand is slow at every click. */
+function shareResponses(document: OpenAPIObject): void {
+  const shared: Record<string, object> = {};
+  const names = new Map<string, string>();
+  for (const { responses } of Object.values(document.paths).flatMap((path) => Object.values(path) as Operation[])) {
+    for (const [status, answer] of Object.entries(responses)) {
+      const text = JSON.stringify(answer);
+      let name = names.get(text);
+      if (name === undefined) {
+        name = `Answer${status}_${names.size}`;
+        names.set(text, name);
+        shared[name] = answer;
+      }
+      (responses as Record<string, object>)[status] = { $ref: `#/components/responses/${name}` };
+    }
+  }
+  document.components = {
+    ...document.components,
+    responses: shared as NonNullable<OpenAPIObject['components']>['responses'],
+  };
 }
 
 /** The sections in their order; those of the providers' accounts, which follow from the definitions, behind `Gateways`. */
