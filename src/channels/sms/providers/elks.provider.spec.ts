@@ -102,10 +102,10 @@ describe('46elks', () => {
       {
         name: 'reports to the address of the config, with our id kept in its query',
         account: {
-          settings: { ...accountA.settings, dlr_callback_url: 'https://hooks.example.com/elks?a=1&message_id=x' },
+          settings: { ...accountA.settings, dlr_callback_url: 'https://hööks.example.com/[elks]?a=1&message_id=x' },
         },
         wire: wire(
-          `from=AcmeInc&to=%2B46701234567&message=${BODY}&whendelivered=https%3A%2F%2Fhooks.example.com%2Felks%3Fa%3D1%26message_id%3Dmsg_01kaqz9yq8e5v6m3c2n1b0a9s8`,
+          `from=AcmeInc&to=%2B46701234567&message=${BODY}&whendelivered=https%3A%2F%2Fxn--hks-snaa.example.com%2F%255Belks%255D%3Fa%3D1%26message_id%3Dmsg_01kaqz9yq8e5v6m3c2n1b0a9s8`,
         ),
         answer: json(200, { id: ID, status: 'delivered', cost: 'free' }),
         result: { externalId: ID, status: 'delivered' },

@@ -18,6 +18,7 @@ import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts
 import { encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
 import { isCallingCode } from '../../../kernel/phone-number';
+import { asUri } from '../../../kernel/uri';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
 import { elksInbound, elksStatus, elksTime, NOT_DELIVERED } from './elks.callbacks';
 import { elksSimulator } from './elks.simulator';
@@ -151,7 +152,7 @@ function whenDelivered(message: OutboundMessage, ctx: GatewayContext): string {
   if (theirs === undefined) return ours;
   const url = new URL(theirs);
   for (const [name, value] of new URL(ours).searchParams) url.searchParams.set(name, value);
-  return url.toString();
+  return asUri(url.href);
 }
 
 /** Quirk: `cost` is an integer of 1/10000 of the account's currency, which an answer does not name; accounts are in SEK (46elks.com/docs/send-sms, 2026-11). */
