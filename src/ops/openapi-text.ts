@@ -21,9 +21,9 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
 
 /** The first page of the document. */
 export function description(): string {
-  return `Send SMS over your own provider accounts, with failover, and get one truth back.
+  return `Send SMS, WhatsApp, email, Telegram and push over your own provider accounts, with failover, and get one truth back.
 
-**Try it here**: press *Authorize*, paste an API key (\`um_…\`) as \`api_key\`, open \`POST /v1/sms/send\` and press *Execute*.
+**Try it here**: press *Authorize*, paste an API key (\`um_…\`) as \`api_key\`, open *Sending*, \`POST /v1/sms/send\`, and press *Execute*.
 
 <details><summary><b>Conventions</b>: envelope, names, pages, idempotency</summary>
 
