@@ -93,8 +93,8 @@ const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
   },
   verify: verifyUrlToken,
   parse,
-  // Quirk: a body would be sent back as an SMS reply, and anything but 200 to 204 is tried again (46elks.com/docs/receive-sms, 2026-11).
-  answer: { status: 204 },
+  // Quirk: a body would be sent back as an SMS reply, so there is none; anything but 200 to 204 is tried again (46elks.com/docs/receive-sms, 2026-11).
+  answer: { status: 200 },
 });
 
 export const elksStatus = callback(parseStatus);
