@@ -22,7 +22,7 @@ const DEFAULTS: CircuitOptions = {
   minimumCalls: 20,
   windowMs: 10_000,
   openMs: 10_000,
-  maxOpenMs: 120_000,
+  maxOpenMs: 30_000,
   probeMs: 60_000,
 };
 
