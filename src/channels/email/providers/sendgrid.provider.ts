@@ -1,7 +1,6 @@
 // The SDK (@sendgrid/mail) builds the body; the call goes through platform/http-client, since the SDK's has no time-out and hides a failure's class.
 import { z } from 'zod';
 import type {
-  EmailContent,
   Gateway,
   GatewayContext,
   HealthReport,
@@ -44,7 +43,7 @@ class SendgridGateway implements Gateway {
   validate(message: OutboundMessage, _settings: Readonly<Record<string, unknown>>): ValidationIssue[] {
     const { content } = message as OutboundMessage<'email'>;
     const { template_id: template, template_data: data } = content;
-    const issues = [...sizeIssues(content, MAX_BYTES, RULES.title), ...addressIssues(content)];
+    const issues = sizeIssues(content, MAX_BYTES, RULES.title);
     if (template === undefined || isDynamicTemplate(template) || !data) return issues;
     for (const [name, value] of Object.entries(data)) {
       if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') continue;
@@ -107,33 +106,6 @@ class SendgridGateway implements Gateway {
   }
 }
 
-/**
- * Quirk: a mail to an address with another script before its @ is taken with 202 and then dropped as invalid
- * (github.com/sendgrid/sendgrid-csharp/issues/656, 2018-01), so such an address is refused here.
- */
-const NEEDS_ASCII = 'must have ASCII characters only before the @ for SendGrid';
-
-function hasAsciiLocalPart(email: string | undefined): boolean {
-  return email === undefined || /^[\x21-\x7e]+$/.test(email.slice(0, email.lastIndexOf('@')));
-}
-
-function addressIssues({ to, cc = [], bcc = [], from, reply_to: replyTo }: EmailContent): ValidationIssue[] {
-  const lists = Object.entries({ to, cc, bcc }).flatMap(([field, list]) =>
-    list.map(({ email }, index): [string, string] => [`${field}[${index}]`, email]),
-  );
-  const single = Object.entries({ from, reply_to: replyTo }).map(
-    ([field, address]) => [field, address?.email] as const,
-  );
-  return [...lists, ...single]
-    .filter(([, email]) => !hasAsciiLocalPart(email))
-    .map(([field]) => ({ field, code: 'unsupported_address', message: NEEDS_ASCII }));
-}
-
-/** A setting that is an address, with what SendGrid wants of one. */
-function sendable<Schema extends z.ZodType<string | undefined>>(address: Schema): Schema {
-  return address.refine(hasAsciiLocalPart, NEEDS_ASCII).meta({ ...address.meta() });
-}
-
 interface SaidError {
   message: string;
   field: string | undefined;
@@ -165,9 +137,9 @@ export const sendgrid: ProviderDefinition = Object.freeze<ProviderDefinition>({
   docsUrl: 'https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send',
   baseUrl: { env: 'SENDGRID_BASE_URL', default: 'https://api.sendgrid.com' },
   settings: z.strictObject({
-    from_email: sendable(fromEmail),
+    from_email: fromEmail,
     from_name: fromName,
-    reply_to_email: sendable(replyToEmail),
+    reply_to_email: replyToEmail,
     enable_open_tracking: flag('Track opens when the request does not say. Absent: as the account does.', true),
     enable_click_tracking: flag('Track clicks when the request does not say. Absent: as the account does.', true),
     enable_unsubscribe_tracking: flag(
