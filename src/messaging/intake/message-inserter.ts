@@ -109,8 +109,8 @@ const MAX_BATCH = 1_000;
 const MAX_WAITING = 20_000;
 /** A request that comes while others do may wait this long for them, milliseconds. */
 const LINGER_MS = 6;
-/** While one flush is written the next one can be filled and sent. */
-const PARALLEL = 2;
+/** One at a time: what comes meanwhile makes the next one larger, and each has a fixed cost. */
+const PARALLEL = 1;
 
 /**
  * Makes accepted messages durable by group commit, then tells the dispatch queue. Requests that come while a flush is in flight share the
