@@ -19,3 +19,18 @@ export const supportedCountries = z
     description: 'Countries of recipients that this account serves, ISO 3166-1 alpha-2. Empty or absent: all.',
     example: ['SE', 'IT'],
   });
+
+/** The setting that {@link maxConcurrent} makes, for `limits.windowSetting`. */
+export const MAX_CONCURRENT = 'max_concurrent';
+
+/** How many calls to the account may be under way at once, where providers grant some accounts more than others. */
+export const maxConcurrent = (usual: number) =>
+  z
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .meta({
+      description: `Calls to this account under way at once, in each worker process. Absent: ${usual}. More than the provider grants the account is answered 429.`,
+      example: usual,
+    });

@@ -15,8 +15,10 @@ import { TwilioClient } from '../../../gateway/vendors/twilio/twilio.client';
 import { TWILIO_CREDENTIALS } from '../../../gateway/vendors/twilio/twilio.credentials';
 import { twilioStandIn } from '../../../gateway/vendors/twilio/twilio.simulator';
 import { TWILIO_ERRORS, TWILIO_STATUSES } from '../../../gateway/vendors/twilio/twilio.vocabulary';
-import { E164, supportedCountries } from './sms-settings';
+import { E164, MAX_CONCURRENT, maxConcurrent, supportedCountries } from './sms-settings';
 
+/** Calls under way at once, unless the config says otherwise. */
+const WINDOW = 100;
 const MAX_BODY_LENGTH = 1600;
 
 /** Twilio takes E.164 numbers, short codes and alphanumeric senders (11 ASCII letters, digits and spaces, not digits only). */
@@ -91,6 +93,7 @@ export const twilio: ProviderDefinition = Object.freeze<ProviderDefinition>({
         example: 'https://hooks.example.com/twilio',
       }),
     supported_countries: supportedCountries,
+    [MAX_CONCURRENT]: maxConcurrent(WINDOW),
   }),
   credentials: TWILIO_CREDENTIALS,
   capabilities: {
@@ -102,7 +105,7 @@ export const twilio: ProviderDefinition = Object.freeze<ProviderDefinition>({
     lookup: true,
     maxBodyLength: MAX_BODY_LENGTH,
   },
-  limits: { defaultPerSecond: null, timeoutMs: 10_000, window: 100 },
+  limits: { defaultPerSecond: null, timeoutMs: 10_000, window: WINDOW, windowSetting: MAX_CONCURRENT },
   create: (deps) => new TwilioGateway(deps),
   callbacks: twilioCallbacks({ errors: TWILIO_ERRORS }),
   statuses: TWILIO_STATUSES,

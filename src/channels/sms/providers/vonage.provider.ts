@@ -18,12 +18,14 @@ import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts
 import { encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
-import { supportedCountries } from './sms-settings';
+import { MAX_CONCURRENT, maxConcurrent, supportedCountries } from './sms-settings';
 import { vonageInbound, vonageStatus } from './vonage.callbacks';
 import { VONAGE_SIGNATURE_METHODS } from './vonage.signature';
 import { vonageSimulator } from './vonage.simulator';
 import { receiptError, VONAGE_ERRORS, VONAGE_STATUSES } from './vonage.vocabulary';
 
+/** Calls under way at once, unless the config says otherwise. */
+const WINDOW = 100;
 const MAX_BODY_LENGTH = 3200;
 const TTL_MS = { least: 20_000, most: 604_800_000 };
 
@@ -242,6 +244,7 @@ export const vonage: ProviderDefinition = Object.freeze<ProviderDefinition>({
       example: 'AcmeInc',
     }),
     supported_countries: supportedCountries,
+    [MAX_CONCURRENT]: maxConcurrent(WINDOW),
   }),
   credentials: {
     api_key: {
@@ -277,7 +280,7 @@ export const vonage: ProviderDefinition = Object.freeze<ProviderDefinition>({
     lookup: false,
     maxBodyLength: MAX_BODY_LENGTH,
   },
-  limits: { defaultPerSecond: 30, timeoutMs: 10_000, window: 100 },
+  limits: { defaultPerSecond: 30, timeoutMs: 10_000, window: WINDOW, windowSetting: MAX_CONCURRENT },
   create: (deps) => new VonageGateway(deps),
   callbacks: { status: vonageStatus, inbound: vonageInbound },
   statuses: VONAGE_STATUSES,
