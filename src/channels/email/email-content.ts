@@ -123,7 +123,7 @@ function checkBody(dto: SendEmailDto, report: Report): void {
   }
   if (dto.template_data !== undefined) report('template_data', 'not_allowed', 'needs a template_id');
   if (dto.text === undefined && dto.html === undefined) {
-    report('text', 'required', 'is required, or html or template_id in its place');
+    report('text', 'required', 'is required where there is neither HTML nor a template');
   }
 }
 

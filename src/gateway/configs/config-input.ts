@@ -162,16 +162,19 @@ function optional(
     .optional();
 }
 
+/** A line break that was pasted along would break every request, in which most credentials are part of a header. */
+function oneLine(value: string): string | undefined {
+  return /\p{Cc}/u.test(value) ? 'must be one line, without control characters' : undefined;
+}
+
 function valueSchema(field: CredentialField): z.ZodType<string> {
   const base = z.string().min(1).max(LONGEST_SECRET);
-  const { pattern, check: fault } = field;
+  const { pattern, check: fault = oneLine } = field;
   let schema: z.ZodType<string> = pattern ? base.regex(pattern, 'must have the form that the provider gives it') : base;
-  if (fault) {
-    schema = schema.superRefine((value, context) => {
-      const message = fault(value);
-      if (message !== undefined) context.addIssue({ code: 'custom', message, params: { code: 'invalid_format' } });
-    });
-  }
+  schema = schema.superRefine((value, context) => {
+    const message = fault(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message, params: { code: 'invalid_format' } });
+  });
   return schema.meta({
     description: field.secret ? `${field.description} Sealed at once; never shown again.` : field.description,
     example: field.example,

@@ -99,6 +99,7 @@ describe('ConfigService', () => {
       [body({ credentials: { account_id: 'AC1', api_key: 'k', token: 't' } }), ['credentials.token unknown_field']],
       [body({ credentials: { account_id: 'XX', api_key: 'k' } }), ['credentials.account_id invalid_format']],
       [body({ credentials: { account_id: 'AC1', api_key: 7 } }), ['credentials.api_key invalid_type']],
+      [body({ credentials: { account_id: 'AC1', api_key: 'pasted\n' } }), ['credentials.api_key invalid_format']],
       [body({ credentials: 'AC1' }), ['credentials invalid_type']],
       [
         body({ credentials: { account_id: 'AC1', api_key: 'k', api_key_ref: 'env:ACME_KEY' } }),
