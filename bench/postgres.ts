@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -21,7 +21,7 @@ export interface BenchDatabase {
  * are removed at the end.
  */
 export class BenchPostgres {
-  private readonly directory = mkdtempSync(join(tmpdir(), 'unimsg-bench-'));
+  private readonly directory = reachableDirectory();
   private readonly password = randomBytes(16).toString('hex');
   private readonly server: EmbeddedPostgres;
   private readonly clients: Client[] = [];
@@ -118,4 +118,11 @@ export class BenchPostgres {
     this.clients.push(client);
     return client;
   }
+}
+
+/** Under root PostgreSQL runs as another user. It stays in this directory, which is removed in the end, only when that one can reach it. */
+function reachableDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'unimsg-bench-'));
+  chmodSync(directory, 0o755);
+  return directory;
 }
