@@ -163,7 +163,6 @@ export class ClaimStore {
 
   /** Signs a holder off. One that still has claims stays, so that they are taken back when it has been silent for long enough. */
   async leave(holder: string): Promise<void> {
-    this.fresh.enabled = false;
     await this.database.transaction(async (tx) => {
       await tx.execute('SELECT 1 FROM workers WHERE id = $1 FOR UPDATE', [holder]);
       await tx.execute(

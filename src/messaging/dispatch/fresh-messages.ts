@@ -13,17 +13,8 @@ const KEPT_MS = 30_000;
 @Injectable()
 export class FreshMessages {
   private readonly messages = new Map<string, { message: ClaimedMessage; at: number }>();
-  private open = false;
-
   /** Only a process that sends keeps what it stores. */
-  set enabled(open: boolean) {
-    this.open = open;
-    if (!open) this.messages.clear();
-  }
-
-  get enabled(): boolean {
-    return this.open;
-  }
+  enabled = false;
 
   /** Keeps a committed message; dropped while too many are kept, since the oldest are sent first. */
   keep(message: ClaimedMessage): void {

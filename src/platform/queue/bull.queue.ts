@@ -27,7 +27,7 @@ export class BullQueue<Payload> implements JobQueue<Payload> {
   }
 
   publish(payload: Payload): void {
-    // The way through Redis costs more than a fifth of what a hint saves; it is for sharing, and there is nothing to share while there is room here.
+    // Redis is for sharing: while there is room here, the way there and back would only cost.
     if (!this.closed && this.consumer?.wantsOwn(payload)) {
       setImmediate(() => this.hand(payload));
       return;
