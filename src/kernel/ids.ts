@@ -21,6 +21,10 @@ export const ID_PREFIXES = {
   request: 'req',
   audit: 'aud',
   suppression: 'sup',
+  alert: 'alr',
+  numberReceiver: 'nrc',
+  inboundDelivery: 'ind',
+  reportSchedule: 'sch',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

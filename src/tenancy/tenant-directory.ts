@@ -6,6 +6,7 @@ import { ChangeFeed } from '../platform/database/change-feed';
 import { Database, statement } from '../platform/database/database';
 import { SecretBox } from '../platform/secrets/secret-box';
 import { SnapshotCache } from './snapshot-cache';
+import { tenantSettings, type TenantSettings } from './tenant-settings';
 import { signingSecretContext, type TenantQuotas, type TenantStatus } from './tenant.entity';
 
 /** Topic of the change feed; its ids are client ids. */
@@ -19,7 +20,7 @@ export interface TenantSnapshot {
   readonly quotas: Readonly<TenantQuotas>;
   /** Patterns such as `env:ACME_*`. */
   readonly allowedSecretRefs: readonly string[];
-  readonly settings: Readonly<Record<string, unknown>>;
+  readonly settings: TenantSettings;
 }
 
 interface Kept {
@@ -106,7 +107,7 @@ export class TenantDirectory {
       status: row.status,
       quotas: Object.freeze(row.quotas),
       allowedSecretRefs: Object.freeze(row.allowed_secret_refs),
-      settings: Object.freeze(row.settings),
+      settings: Object.freeze(tenantSettings(row.settings)),
     });
     return { snapshot, sealedSigningSecret: row.webhook_signing_secret };
   }
