@@ -1,6 +1,9 @@
 // The arrows of ARCHITECTURE.md. A folder may import from the layers below its own and from itself.
 const LAYERS = [
-  { name: 'top', folders: ['channels', 'webhook', 'usage', 'numbers', 'templates', 'alerts', 'privacy', 'simulator', 'ops'] },
+  {
+    name: 'top',
+    folders: ['channels', 'webhook', 'usage', 'numbers', 'templates', 'alerts', 'privacy', 'simulator', 'ops'],
+  },
   { name: 'messaging', folders: ['messaging'] },
   { name: 'gateway', folders: ['gateway'] },
   { name: 'tenancy', folders: ['tenancy'] },
