@@ -244,8 +244,10 @@ function boot(env: Record<string, string>): Promise<RunningProcess> {
 }
 
 export function assertStatus(answer: ApiAnswer, status: number): void {
-  if (answer.status !== status)
-    throw new Error(`expected ${status}, got ${answer.status}: ${answer.text.slice(0, 1500)}`);
+  if (answer.status === status) return;
+  // A fault of the service is told to its log only.
+  const logged = answer.status < 500 ? [] : logLines.filter((line) => line.includes('"err"')).slice(-2);
+  throw new Error([`expected ${status}, got ${answer.status}: ${answer.text.slice(0, 1500)}`, ...logged].join('\n'));
 }
 
 let number = 0;
