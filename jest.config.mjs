@@ -17,6 +17,7 @@ export default {
   roots: ['<rootDir>/src', '<rootDir>/test'],
   testMatch: LANES[process.env.UNIMSG_TEST_LANE ?? 'default'],
   globalSetup: '<rootDir>/test/support/postgres-server.global.ts',
+  setupFiles: ['<rootDir>/test/support/property-seed.setup.ts'],
   globalTeardown: '<rootDir>/test/support/postgres-server.teardown.ts',
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json'],
   transform: { '^.+\\.ts$': ['@swc/jest', { ...swc, swcrc: false }] },
