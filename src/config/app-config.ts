@@ -137,6 +137,11 @@ export const ENVIRONMENT = z.object({
     .describe(
       'Ranges that calls to client URLs may reach besides the public internet, e.g. 127.0.0.0/8 while developing.',
     ),
+  UNIMSG_TRUSTED_PROXIES: cidrs
+    .default([])
+    .describe(
+      'Ranges of your reverse proxies, e.g. 10.0.0.0/8: of a request from there the client’s address is taken from X-Forwarded-For. Unset: the header counts for nothing.',
+    ),
   UNIMSG_SECRETS_DIR: z
     .string()
     .min(1)
@@ -239,6 +244,8 @@ export interface AppConfig {
   readonly rateLimit: number;
   readonly idempotencyHours: number;
   readonly allowedPrivateCidrs: readonly string[];
+  /** Ranges whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   readonly secretsDir: string | undefined;
   /** Undefined: `vault:` references are not read. */
   readonly vault: VaultSettings | undefined;
@@ -318,6 +325,7 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
     rateLimit: values.UNIMSG_RATE_LIMIT,
     idempotencyHours: values.UNIMSG_IDEMPOTENCY_HOURS,
     allowedPrivateCidrs: Object.freeze([...values.UNIMSG_ALLOWED_PRIVATE_CIDRS]),
+    trustedProxies: Object.freeze([...values.UNIMSG_TRUSTED_PROXIES]),
     secretsDir: values.UNIMSG_SECRETS_DIR,
     vault: vaultSettings(values),
     azureKeyVault: azureKeyVaultSettings(values),

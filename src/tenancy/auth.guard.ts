@@ -5,6 +5,7 @@ import type { Response } from 'express';
 import { APP_CONFIG, type AppConfig } from '../config/app-config';
 import { CLOCK, type Clock } from '../kernel/clock';
 import { Problem } from '../kernel/problem';
+import { ClientAddress } from '../platform/http/client-address';
 import type { HttpRequest } from '../platform/http/http-request';
 import { RateLimitHeaders } from '../platform/http/rate-limit-headers';
 import type { Access, AuthenticatedRequest } from './auth.decorators';
@@ -34,6 +35,7 @@ export class AuthGuard implements CanActivate {
     private readonly usage: KeyUsage,
     private readonly throttle: WrongKeyThrottle,
     private readonly modules: ModulesContainer,
+    private readonly addresses: ClientAddress,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(APP_CONFIG) config: AppConfig,
   ) {
@@ -74,7 +76,7 @@ export class AuthGuard implements CanActivate {
     // Digests have one length, so the comparison tells nothing of the key's.
     if (timingSafeEqual(createHash('sha256').update(key).digest(), this.adminDigest)) return true;
     this.holdUp(request);
-    this.throttle.wrong(request.socket.remoteAddress);
+    this.throttle.wrong(this.addresses.of(request));
     throw unauthorized("This needs the operator's key.");
   }
 
@@ -87,7 +89,7 @@ export class AuthGuard implements CanActivate {
     if (!this.keys.isFamiliar(hash)) this.holdUp(request);
     const known = await this.keys.find(hash);
     if (known === undefined) {
-      this.throttle.wrong(request.socket.remoteAddress);
+      this.throttle.wrong(this.addresses.of(request));
       throw unauthorized('There is no such API key.');
     }
     return this.admit(known, scopes, request, response);
@@ -119,7 +121,7 @@ export class AuthGuard implements CanActivate {
   }
 
   private holdUp(request: GuardedRequest): void {
-    const waitMs = this.throttle.waitMs(request.socket.remoteAddress);
+    const waitMs = this.throttle.waitMs(this.addresses.of(request));
     if (waitMs > 0) throw rateLimited('Too many wrong keys came from this address.', waitMs);
   }
 }

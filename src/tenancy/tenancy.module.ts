@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ClientAddress } from '../platform/http/client-address';
 import { ApiKeyEntity } from './api-key.entity';
 import { ApiKeysController } from './api-keys.controller';
 import { ApiKeysService } from './api-keys.service';
@@ -34,9 +35,10 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     TenantDirectory,
     TenantService,
     WrongKeyThrottle,
+    ClientAddress,
     AuthGuard,
     { provide: APP_GUARD, useExisting: AuthGuard },
   ],
-  exports: [TenantDirectory, TenantService, ApiKeysService, AuditLog, AuditInterceptor],
+  exports: [TenantDirectory, TenantService, ApiKeysService, AuditLog, AuditInterceptor, ClientAddress],
 })
 export class TenancyModule {}
