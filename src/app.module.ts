@@ -10,6 +10,7 @@ import { PublicUrl } from './config/public-url';
 import { CLOCK, systemClock } from './kernel/clock';
 import { LOGGER, type Logger } from './kernel/logger';
 import { MessagingModule } from './messaging/messaging.module';
+import { NumbersModule } from './numbers/numbers.module';
 import { OperationOnlyGuard } from './ops/operation-only.guard';
 import { OpsModule } from './ops/ops.module';
 import { DatabaseModule } from './platform/database/database.module';
@@ -68,6 +69,7 @@ export class AppModule {
         PushModule,
         CallbackIngressModule,
         WebhookEndpointsModule,
+        NumbersModule,
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],

@@ -44,6 +44,8 @@ export class Maintenance {
       await tx.query(`SELECT unimsg_make_partitions('events', now()::date, 4)`);
       await tx.query(`SELECT unimsg_make_partitions('provider_events', now()::date, 4)`);
       await tx.query(`SELECT unimsg_make_partitions('webhook_deliveries', now()::date, 4, 'WITH (fillfactor = 90)')`);
+      await tx.query(`SELECT unimsg_make_partitions('inbound_messages', now()::date, 4)`);
+      await tx.query(`SELECT unimsg_make_partitions('inbound_deliveries', now()::date, 4, 'WITH (fillfactor = 60)')`);
       return 0;
     });
     for (const [statement, values] of this.deletions()) {

@@ -13,6 +13,7 @@ import { LaneWaits } from './dispatch/lane-waits';
 import { SentLookup } from './dispatch/sent-lookup';
 import { FallbackRunner } from './fallback/fallback-runner';
 import { FallbackStore } from './fallback/fallback-store';
+import { InboundSignal } from './inbound/inbound-signal';
 import { BatchService } from './intake/batch.service';
 import { DryRunService } from './intake/dry-run.service';
 import { IntakeService } from './intake/intake.service';
@@ -43,6 +44,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
   controllers: [MessagesController, SuppressionsController],
   providers: [
     ChannelRegistry,
+    InboundSignal,
     MessageSignal,
     MessageWriter,
     EngagementWriter,
@@ -75,6 +77,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
   ],
   exports: [
     ChannelRegistry,
+    InboundSignal,
     SendResponder,
     NamedSendService,
     MessageWriter,

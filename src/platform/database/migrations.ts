@@ -10,6 +10,7 @@ import { Fallbacks1763800600200 } from '../../../migrations/1763800600200-fallba
 import { Sessions1763800700000 } from '../../../migrations/1763800700000-sessions';
 import { Audit1763800800000 } from '../../../migrations/1763800800000-audit';
 import { StatusPolls1763800900000 } from '../../../migrations/1763800900000-status-polls';
+import { Inbound1763900100000 } from '../../../migrations/1763900100000-inbound';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -24,4 +25,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Sessions1763800700000,
   Audit1763800800000,
   StatusPolls1763800900000,
+  Inbound1763900100000,
 ];
