@@ -16,6 +16,7 @@ import { OpsModule } from './ops/ops.module';
 import { DatabaseModule } from './platform/database/database.module';
 import { EventsModule } from './platform/events/events.module';
 import { HttpClientModule } from './platform/http-client/http-client.module';
+import { MailerModule } from './platform/mailer/mailer.module';
 import { ObservabilityModule } from './platform/observability/observability.module';
 import { QueueModule } from './platform/queue/queue.module';
 import { SecretsModule } from './platform/secrets/secrets.module';
@@ -59,6 +60,7 @@ export class AppModule {
         ObservabilityModule,
         SecretsModule,
         HttpClientModule,
+        MailerModule,
         QueueModule.forRedis(config.redisUrl),
         TenancyModule,
         MessagingModule,

@@ -10,7 +10,7 @@ export interface Quirk {
 }
 
 /** Where a provider's own code may lie; what it imports from elsewhere is common to all. */
-const OWN = /^src\/(channels\/[^/]+\/|gateway\/vendors\/|platform\/smpp\/)/;
+const OWN = /^src\/(channels\/[^/]+\/|gateway\/vendors\/|platform\/smpp\/|platform\/smtp\/)/;
 
 /**
  * The quirks in a provider's files: its definition, and what that imports of its channel, its company and its protocol.

@@ -52,4 +52,44 @@ describe('readConfig', () => {
       expect.objectContaining({ name: ConfigurationError.name, variable }),
     );
   });
+
+  it.each([
+    ['smtp://mail.example.com', { host: 'mail.example.com', port: 587, tls: 'starttls' }],
+    ['smtps://mail.example.com', { host: 'mail.example.com', port: 465, tls: 'implicit' }],
+    ['smtp://mail.example.com:25/?tls=none', { host: 'mail.example.com', port: 25, tls: 'none' }],
+    ['smtp://127.0.0.1:1025', { host: '127.0.0.1', port: 1025, tls: 'none' }],
+    ['smtp://[::1]:25?tls=starttls', { host: '::1', port: 25, tls: 'starttls' }],
+  ])('reads the mail server %s', (text, settings) => {
+    expect(read({ UNIMSG_SMTP_URL: text }).smtp).toEqual(settings);
+  });
+
+  it('reads who signs in at the mail server, and shows no password', () => {
+    const config = read({ UNIMSG_SMTP_URL: 'smtp://me%40acme.example:p%3Aw%2F%25@mail.example.com' });
+    expect(config.smtp?.auth?.user).toBe('me@acme.example');
+    expect(config.smtp?.auth?.password.reveal()).toBe('p:w/%');
+    expect(JSON.stringify(config)).not.toContain('p:w');
+  });
+
+  it.each([
+    'mail.example.com:25',
+    'http://mail.example.com',
+    'smtp://user@mail.example.com',
+    'smtp://mail.example.com/inbox',
+    'smtp://mail.example.com?tls=maybe',
+    'smtp://mail.example.com?pool=5',
+    'smtps://mail.example.com?tls=none',
+    'smtp://a:%ff@mail.example.com',
+  ])('names UNIMSG_SMTP_URL for %s', (text) => {
+    expect(() => read({ UNIMSG_SMTP_URL: text })).toThrow(expect.objectContaining({ variable: 'UNIMSG_SMTP_URL' }));
+  });
+
+  it('has a domain to mail from, in ASCII', () => {
+    expect(read({}).mailDomain).toBe('unimsg.localhost');
+    expect(read({ UNIMSG_MAIL_DOMAIN: 'Müller.example' }).mailDomain).toBe('xn--mller-kva.example');
+    for (const wrong of ['a@b.example', 'a b', 'a\r\nBcc: x', '<x>']) {
+      expect(() => read({ UNIMSG_MAIL_DOMAIN: wrong })).toThrow(
+        expect.objectContaining({ variable: 'UNIMSG_MAIL_DOMAIN' }),
+      );
+    }
+  });
 });

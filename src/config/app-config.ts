@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { Secret } from '../kernel/secret';
@@ -63,6 +64,20 @@ const cidrs = z
   );
 
 const headerText = z.string().regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces');
+
+const mailDomain = z
+  .string()
+  .transform((text) => domainToASCII(text.trim()))
+  .refine((text) => /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(text), 'must be a domain name');
+
+const SMTP_URL = 'must be smtp://[user:password@]host[:port] or smtps://…, with ?tls=none for a server in clear';
+
+const smtpUrl = z.string().transform((text, context): SmtpSettings => {
+  const settings = smtpSettings(text);
+  if (settings !== undefined) return settings;
+  context.addIssue({ code: 'custom', message: SMTP_URL });
+  return z.NEVER;
+});
 
 const azureId = z.string().regex(/^[0-9A-Za-z.-]{1,128}$/, 'must be an id of letters, digits, dots and hyphens');
 
@@ -141,6 +156,14 @@ export const ENVIRONMENT = z.object({
     .default([])
     .describe(
       'Ranges of your reverse proxies, e.g. 10.0.0.0/8: of a request from there the client’s address is taken from X-Forwarded-For. Unset: the header counts for nothing.',
+    ),
+  UNIMSG_MAIL_DOMAIN: mailDomain
+    .default('unimsg.localhost')
+    .describe('Domain of the addresses that the service mails from, such as smsin@<domain> for inbound messages.'),
+  UNIMSG_SMTP_URL: smtpUrl
+    .optional()
+    .describe(
+      'Mail server of the operator, for inbound messages, alerts and reports by email: `smtp://user:password@host:587` (STARTTLS, which the server must offer) or `smtps://user:password@host:465` (TLS from the first byte); `smtp://host:25?tls=none` goes in clear, which is the default on a loopback address. Unset: the stand-in of the simulator while that is on, else such mail fails and is tried again.',
     ),
   UNIMSG_SECRETS_DIR: z
     .string()
@@ -221,6 +244,15 @@ export interface AzureKeyVaultSettings {
   readonly authorityHost?: string;
 }
 
+/** The operator's mail server. */
+export interface SmtpSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'starttls' | 'implicit' | 'none';
+  /** Undefined: no authentication. */
+  readonly auth?: { readonly user: string; readonly password: Secret };
+}
+
 /** The process's configuration; frozen, made once, injected under {@link APP_CONFIG}. */
 export interface AppConfig {
   readonly port: number;
@@ -246,6 +278,10 @@ export interface AppConfig {
   readonly allowedPrivateCidrs: readonly string[];
   /** Ranges whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
+  /** In ASCII. */
+  readonly mailDomain: string;
+  /** Undefined: the simulator's stand-in, else none. */
+  readonly smtp: SmtpSettings | undefined;
   readonly secretsDir: string | undefined;
   /** Undefined: `vault:` references are not read. */
   readonly vault: VaultSettings | undefined;
@@ -326,6 +362,8 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
     idempotencyHours: values.UNIMSG_IDEMPOTENCY_HOURS,
     allowedPrivateCidrs: Object.freeze([...values.UNIMSG_ALLOWED_PRIVATE_CIDRS]),
     trustedProxies: Object.freeze([...values.UNIMSG_TRUSTED_PROXIES]),
+    mailDomain: values.UNIMSG_MAIL_DOMAIN,
+    smtp: values.UNIMSG_SMTP_URL,
     secretsDir: values.UNIMSG_SECRETS_DIR,
     vault: vaultSettings(values),
     azureKeyVault: azureKeyVaultSettings(values),
@@ -334,6 +372,38 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
     configProbeSeconds: values.UNIMSG_CONFIG_PROBE_SECONDS,
     baseUrls: Object.freeze(baseUrls),
   });
+}
+
+/** Undefined: it is not such a URL. */
+function smtpSettings(text: string): SmtpSettings | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '' || url.hash !== '') return undefined;
+  if (url.pathname !== '' && url.pathname !== '/') return undefined;
+  if ((url.username === '') !== (url.password === '')) return undefined;
+  const host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
+  const implicit = url.protocol === 'smtps:';
+  const tls = url.searchParams.get('tls');
+  if ([...url.searchParams.keys()].some((name) => name !== 'tls')) return undefined;
+  if (tls !== null && (implicit || (tls !== 'none' && tls !== 'starttls'))) return undefined;
+  const inClear = tls === null ? /^(127\.|::1$|localhost$)/.test(host) : tls === 'none';
+  const auth = userOf(url);
+  if (auth === null) return undefined;
+  return Object.freeze({
+    host,
+    port: url.port === '' ? (implicit ? 465 : 587) : Number(url.port),
+    tls: implicit ? 'implicit' : inClear ? 'none' : 'starttls',
+    ...(auth && { auth }),
+  });
+}
+
+/** Undefined: there is none; null: it cannot be read. */
+function userOf(url: URL): SmtpSettings['auth'] | null {
+  if (url.username === '') return undefined;
+  try {
+    return { user: decodeURIComponent(url.username), password: new Secret(decodeURIComponent(url.password)) };
+  } catch {
+    return null;
+  }
 }
 
 type Values = z.infer<typeof ENVIRONMENT>;

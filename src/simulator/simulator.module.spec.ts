@@ -10,6 +10,7 @@ import { LOGGER, silentLogger } from '../kernel/logger';
 import { Secret } from '../kernel/secret';
 import { createHttpApplication } from '../platform/http/http-application';
 import { UndiciHttpClient } from '../platform/http-client/undici-http-client';
+import { MailStandIn } from '../platform/mailer/mail-stand-in';
 import { SimulatorModule } from './simulator.module';
 
 /** A provider whose stand-in takes everything: the recipient is the body. */
@@ -71,9 +72,10 @@ const directory = {
     { provide: PublicUrl, useValue: new PublicUrl('https://um.example.com') },
     { provide: ProviderRegistry, useValue: registry },
     { provide: SimulatorAddress, useValue: address },
+    MailStandIn,
     { provide: LOGGER, useValue: silentLogger },
   ],
-  exports: [ConfigDirectory, PublicUrl, ProviderRegistry, SimulatorAddress, LOGGER],
+  exports: [ConfigDirectory, PublicUrl, ProviderRegistry, SimulatorAddress, MailStandIn, LOGGER],
 })
 class SurroundingsModule {}
 

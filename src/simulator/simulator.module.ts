@@ -1,12 +1,16 @@
 import { Module, type OnApplicationShutdown } from '@nestjs/common';
 import { PublicUrl } from '../config/public-url';
 import { ConfigDirectory } from '../gateway/configs/config-directory';
-import type { SimulatedAccount } from '../gateway/contracts/simulator';
+import { STAND_IN_HOST, type SimulatedAccount } from '../gateway/contracts/simulator';
 import { needsUrlToken } from '../gateway/gateway-calls';
 import { ProviderRegistry } from '../gateway/provider-registry';
 import { SimulatorAddress } from '../gateway/simulator-address';
+import { MailStandIn } from '../platform/mailer/mail-stand-in';
 import { Simulator } from './simulator';
 import { SimulatorController } from './simulator.controller';
+
+/** Its stand-in takes the mails of the service too, while the operator has set no mail server. */
+const MAIL_PROVIDER = 'smtp';
 
 // Runs the providers' stand-ins on a loopback port and tells the gateways where they are. Part of the application only while the simulator is on.
 // Owns what the stand-ins received. Must not know messages or tenants: it sees what a provider sees. Of
@@ -16,12 +20,13 @@ import { SimulatorController } from './simulator.controller';
   providers: [
     {
       provide: Simulator,
-      inject: [ProviderRegistry, SimulatorAddress, ConfigDirectory, PublicUrl],
+      inject: [ProviderRegistry, SimulatorAddress, ConfigDirectory, PublicUrl, MailStandIn],
       useFactory: async (
         registry: ProviderRegistry,
         address: SimulatorAddress,
         directory: ConfigDirectory,
         publicUrl: PublicUrl,
+        mail: MailStandIn,
       ) => {
         const socketProviders = registry.all().filter(({ simulator: { listen } }) => listen !== undefined);
         const simulator = await Simulator.start({
@@ -30,6 +35,8 @@ import { SimulatorController } from './simulator.controller';
           socketProviders: socketProviders.map(({ key }) => key),
         });
         address.listening((provider) => simulator.baseUrl(provider), simulator.socketPorts());
+        const mailPort = simulator.socketPorts().get(MAIL_PROVIDER);
+        if (mailPort !== undefined) mail.listening(STAND_IN_HOST, mailPort);
         return simulator;
       },
     },

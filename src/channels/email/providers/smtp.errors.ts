@@ -1,6 +1,6 @@
 import type { Secret } from '../../../kernel/secret';
 import { GatewayError, type ErrorRow } from '../../../gateway/contracts/gateway-error';
-import { SmtpFailure, type SmtpTrouble } from './smtp.failure';
+import { SmtpFailure, type SmtpTrouble } from '../../../platform/smtp/smtp-failure';
 import { replyRow } from './smtp.vocabulary';
 
 type Credentials = Readonly<Record<string, Secret | undefined>>;

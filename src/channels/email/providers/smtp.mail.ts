@@ -7,17 +7,11 @@ import { foldLines, hasLongerLines, isPlainText } from 'nodemailer/lib/mime-func
 import MimeNode from 'nodemailer/lib/mime-node';
 import * as quotedPrintable from 'nodemailer/lib/qp';
 import type { EmailAddress, EmailContent } from '../../../gateway/contracts/gateway';
+import { isAscii, type SmtpMail } from '../../../platform/smtp/smtp-mail';
 
-/** What goes to the server. */
-export interface ComposedMail {
-  /** Addresses as they go over the wire. */
-  envelope: { from: string; to: string[] };
-  /** With angle brackets. */
+/** With its Message-ID, in angle brackets. */
+export interface ComposedMail extends SmtpMail {
   messageId: string;
-  /** The mail, lines ending in CR LF, without dot-stuffing. */
-  bytes: Buffer;
-  /** Whether an address of the envelope or a header needs SMTPUTF8. */
-  needsSmtpUtf8: boolean;
 }
 
 export interface MailParts {
@@ -50,10 +44,6 @@ export function composeMail(parts: MailParts): ComposedMail {
 /** `<our id@the sender's domain>`. */
 export function messageIdOf(id: string, sender: string): string {
   return `<${id}@${asciiDomain(sender.slice(sender.lastIndexOf('@') + 1)) || 'localhost'}>`;
-}
-
-export function isAscii(text: string): boolean {
-  return /^\p{ASCII}*$/u.test(text);
 }
 
 /** A domain in another script is written in ASCII as long as the local part is, so that it needs no SMTPUTF8. */

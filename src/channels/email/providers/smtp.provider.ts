@@ -1,4 +1,4 @@
-// Speaks SMTP through nodemailer's connections and builds mails with its composer, over a pool of its own: see smtp.session.ts.
+// Speaks SMTP through nodemailer's connections and builds mails with its composer, over a pool of its own: see platform/smtp.
 import net from 'node:net';
 import { z } from 'zod';
 import type {
@@ -14,13 +14,14 @@ import { GatewayError } from '../../../gateway/contracts/gateway-error';
 import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts/provider-definition';
 import type { Clock } from '../../../kernel/clock';
 import { systemClock } from '../../../kernel/clock';
+import { isStale, SmtpFailure } from '../../../platform/smtp/smtp-failure';
+import { isAscii } from '../../../platform/smtp/smtp-mail';
+import { SmtpPool } from '../../../platform/smtp/smtp-pool';
+import { SmtpSession, type SmtpLimit, type SmtpTarget } from '../../../platform/smtp/smtp-session';
 import { fromEmail, fromName, replyToEmail, replyToOf, senderOf } from '../email-settings';
 import { listUnsubscribeHeaders, listUnsubscribeIssues, wantsListUnsubscribe } from '../list-unsubscribe';
 import { asGatewayError, failure } from './smtp.errors';
-import { SmtpFailure } from './smtp.failure';
-import { composeMail, isAscii, type ComposedMail } from './smtp.mail';
-import { SmtpPool } from './smtp.pool';
-import { SmtpSession, type SmtpLimit, type SmtpTarget } from './smtp.session';
+import { composeMail, type ComposedMail } from './smtp.mail';
 import { smtpSimulator } from './smtp.simulator';
 import { SMTP_ERRORS } from './smtp.vocabulary';
 
@@ -139,12 +140,6 @@ class SmtpGateway implements Gateway {
       date: this.clock.now(),
     });
   }
-}
-
-function isStale(error: unknown): boolean {
-  if (!(error instanceof SmtpFailure)) return false;
-  const { answered, ended, reply, trouble } = error.details;
-  return !ended && (reply?.code === 421 ? error.stage === 'MAIL' : !answered && trouble === 'reset');
 }
 
 /** @throws GatewayError `config` when only one half of the credentials is there */

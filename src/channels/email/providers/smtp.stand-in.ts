@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { REFUSED_SECRET_PREFIX, type SimulatorOutcome, type SocketStandIn } from '../../../gateway/contracts/simulator';
-import { isAscii } from './smtp.mail';
+import { isAscii } from '../../../platform/smtp/smtp-mail';
 
 const MAX_BYTES = 35 * 1024 * 1024;
 const MAX_LINE = 4096;

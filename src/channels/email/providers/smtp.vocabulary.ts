@@ -1,7 +1,5 @@
 import type { ErrorRow } from '../../../gateway/contracts/gateway-error';
-
-/** The command that a reply answers. `CONNECT` is greeting and EHLO; `DATA` is the command and the end of the mail. */
-export type SmtpStage = 'CONNECT' | 'STARTTLS' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA';
+import type { SmtpReply, SmtpStage } from '../../../platform/smtp/smtp-reply';
 
 const recipient: ErrorRow = { class: 'recipient_permanent', code: 'invalid_recipient', title: '' };
 const disabled: ErrorRow = { class: 'recipient_permanent', code: 'recipient_disabled', title: '' };
@@ -242,23 +240,6 @@ const UNTRUSTED =
 const TOO_MANY = /\btoo (many|much|fast)\b|\brate limit/i;
 
 const MAIL_STAGES: ReadonlySet<SmtpStage> = new Set(['MAIL', 'RCPT', 'DATA']);
-
-/** A refusing reply, taken apart. */
-export interface SmtpReply {
-  /** Three digits, 400 to 599. */
-  code: number;
-  /** RFC 3463, `5.1.1`; only where its class agrees with the code's. */
-  enhanced?: string;
-  text: string;
-}
-
-/** Undefined for what is no refusal: garbage, or a code below 400. */
-export function readReply(line: string): SmtpReply | undefined {
-  const read = /^([45]\d\d)(?:[ -]|$)(?:([45]\.\d{1,3}\.\d{1,3})(?=\s|$))?/.exec(line);
-  if (read === null) return undefined;
-  const enhanced = read[2] !== undefined && read[2][0] === read[1]![0] ? read[2] : undefined;
-  return { code: Number(read[1]), ...(enhanced && { enhanced }), text: line };
-}
 
 /** The row of the table that a reply leads to; every refusal has one. */
 export function replyRow(stage: SmtpStage, reply: SmtpReply): ErrorRow {

@@ -2,10 +2,9 @@
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
-import type { Dialer } from '../../../platform/http-client/dialer';
-import { failureOf, type Said, SmtpFailure, type SmtpTrouble, troubleOf } from './smtp.failure';
-import type { ComposedMail } from './smtp.mail';
-import { isAscii } from './smtp.mail';
+import type { Dialer } from '../http-client/dialer';
+import { failureOf, type Said, SmtpFailure, type SmtpTrouble, troubleOf } from './smtp-failure';
+import { isAscii, type SmtpMail } from './smtp-mail';
 
 /** Where a session goes and who it is. */
 export interface SmtpTarget {
@@ -180,7 +179,7 @@ export class SmtpSession {
    * @returns the server's last words
    * @throws SmtpFailure
    */
-  async send(mail: ComposedMail, envelopeId: string, limit: SmtpLimit): Promise<string> {
+  async send(mail: SmtpMail, envelopeId: string, limit: SmtpLimit): Promise<string> {
     this.mails++;
     const { transcript } = this;
     transcript.begin();

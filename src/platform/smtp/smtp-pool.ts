@@ -1,5 +1,5 @@
-import type { SmtpFailure } from './smtp.failure';
-import type { SmtpSession } from './smtp.session';
+import type { SmtpFailure } from './smtp-failure';
+import type { SmtpSession } from './smtp-session';
 
 /** An account at one version of its config. */
 export interface PoolKey {

@@ -1,5 +1,5 @@
-import { AddressNotAllowedError } from '../../../platform/http-client/ssrf-guard';
-import { readReply, type SmtpReply, type SmtpStage } from './smtp.vocabulary';
+import { AddressNotAllowedError } from '../http-client/ssrf-guard';
+import { readReply, type SmtpReply, type SmtpStage } from './smtp-reply';
 
 /** Why there was no reply. */
 export type SmtpTrouble =
@@ -83,6 +83,13 @@ export function failureOf(error: unknown, stage: SmtpStage, ended: boolean, tran
     const details = reply ? { reply } : { trouble: 'protocol' as const, text: words };
     return new SmtpFailure(where, { ...details, ended, answered, cause: error });
   }
+}
+
+/** Whether the server had closed a resting session before it heard of the mail: another session may say it for the first time. */
+export function isStale(error: unknown): boolean {
+  if (!(error instanceof SmtpFailure)) return false;
+  const { answered, ended, reply, trouble } = error.details;
+  return !ended && (reply?.code === 421 ? error.stage === 'MAIL' : !answered && trouble === 'reset');
 }
 
 function stageOf(command: string): SmtpStage | undefined {

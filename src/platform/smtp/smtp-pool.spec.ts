@@ -1,18 +1,16 @@
-import { gatewayDeps } from '../../../../test/support/gateway-deps';
-import { ScriptedSmtp } from '../../../../test/support/scripted-smtp';
-import { UndiciHttpClient } from '../../../platform/http-client/undici-http-client';
-import { composeMail } from './smtp.mail';
-import { type PoolLimits, SmtpPool } from './smtp.pool';
-import { type SmtpLimit, SmtpSession } from './smtp.session';
+import { gatewayDeps } from '../../../test/support/gateway-deps';
+import { ScriptedSmtp } from '../../../test/support/scripted-smtp';
+import { UndiciHttpClient } from '../http-client/undici-http-client';
+import type { SmtpMail } from './smtp-mail';
+import { type PoolLimits, SmtpPool } from './smtp-pool';
+import { type SmtpLimit, SmtpSession } from './smtp-session';
 
 const LIMITS: PoolLimits = { perConfig: 2, total: 3, idleMs: 60_000, mailsPerSession: 3 };
-const mail = composeMail({
-  id: 'msg_1',
-  from: { email: 'shop@example.com' },
-  content: { to: [{ email: 'jane@example.net' }], subject: 'Hello', text: 'Hello' },
-  headers: {},
-  date: 0,
-});
+const mail: SmtpMail = {
+  envelope: { from: 'shop@example.com', to: ['jane@example.net'] },
+  bytes: Buffer.from('Subject: Hello\r\n\r\nHello\r\n'),
+  needsSmtpUtf8: false,
+};
 
 describe('SmtpPool', () => {
   const http = new UndiciHttpClient();
