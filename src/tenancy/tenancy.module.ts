@@ -11,6 +11,7 @@ import { AuditLog } from './audit/audit-log';
 import { AuthGuard } from './auth.guard';
 import { KeyDirectory } from './key-directory';
 import { KeyUsage } from './key-usage';
+import { SettingsController } from './settings/settings.controller';
 import { TenantDirectory } from './tenant-directory';
 import { TenantEntity } from './tenant.entity';
 import { TenantsController } from './tenants.controller';
@@ -25,7 +26,7 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
 @Global()
 @Module({
   imports: [TypeOrmModule.forFeature([TenantEntity, ApiKeyEntity])],
-  controllers: [TenantsController, ApiKeysController, AuditController],
+  controllers: [TenantsController, ApiKeysController, AuditController, SettingsController],
   providers: [
     ApiKeysService,
     AuditLog,

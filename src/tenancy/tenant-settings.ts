@@ -1,5 +1,8 @@
 import type { Channel } from '../kernel/channel';
 
+/** The value of `QuietHours.timeZone` that means the recipient's own clock. */
+export const RECIPIENT_ZONE = 'recipient';
+
 /** When a tenant's recipients are left alone. */
 export interface QuietHours {
   /** `HH:MM`; the window begins. */

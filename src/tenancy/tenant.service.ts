@@ -13,6 +13,8 @@ import { KeyDirectory } from './key-directory';
 import { lockTenant } from './tenant-lock';
 import { SCOPES } from './principal';
 import { TENANT_CHANGED, TenantDirectory } from './tenant-directory';
+import { changedSettings } from './settings/settings-changes';
+import type { UpdateSettingsDto } from './settings/settings.dto';
 import { signingSecretContext, TenantEntity, type TenantQuotas, type TenantStatus } from './tenant.entity';
 
 export interface NewTenant {
@@ -38,6 +40,7 @@ export interface TenantChanges {
   /** Null: none. */
   quotas?: TenantQuotas | null;
   allowedSecretRefs?: string[];
+  settings?: UpdateSettingsDto;
 }
 
 const LIST = 'tenants';
@@ -116,17 +119,27 @@ export class TenantService {
     return { tenants, next };
   }
 
-  /** @throws Problem not_found */
-  async update(clientId: string, changes: TenantChanges): Promise<TenantEntity> {
+  /**
+   * @param path where the settings are in the body, for the names of wrong fields
+   * @throws Problem not_found, invalid_request
+   */
+  async update(clientId: string, changes: TenantChanges, path = ''): Promise<TenantEntity> {
     const tenant = await this.database.transaction(async (tx) => {
       const found = await this.lock(tx, clientId);
       if (changes.name !== undefined) found.name = changes.name;
       if (changes.status !== undefined) found.status = changes.status;
       if (changes.quotas !== undefined) found.quotas = { ...changes.quotas };
       if (changes.allowedSecretRefs !== undefined) found.allowedSecretRefs = changes.allowedSecretRefs;
+      if (changes.settings !== undefined)
+        found.settings = { ...changedSettings(found.settings, changes.settings, path) };
       found.updatedAt = new Date(this.clock.now());
-      const { name, status, quotas, allowedSecretRefs, updatedAt } = found;
-      await tx.manager.update(TenantEntity, { clientId }, { name, status, quotas, allowedSecretRefs, updatedAt });
+      const { name, status, quotas, allowedSecretRefs, settings, updatedAt } = found;
+      await tx.manager
+        .createQueryBuilder()
+        .update(TenantEntity)
+        .set({ name, status, quotas, allowedSecretRefs, settings: settings as object, updatedAt })
+        .where({ clientId })
+        .execute();
       await this.feed.publish(tx, TENANT_CHANGED, clientId);
       return found;
     });

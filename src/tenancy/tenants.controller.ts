@@ -66,13 +66,14 @@ export class TenantsController {
   }
 
   @Patch(':client_id')
-  @ApiOperation({ operationId: 'updateTenant', summary: 'Rename, suspend or limit a tenant' })
+  @ApiOperation({ operationId: 'updateTenant', summary: 'Rename, suspend or limit a tenant, or change its settings' })
   @ApiParam(CLIENT_ID)
   @ApiData(TenantView, { description: 'The tenant as it is now.' })
   @ApiProblems('invalid_request', 'not_found', 'payload_too_large')
   async update(@Param('client_id') clientId: string, @Body() body: UpdateTenantDto): Promise<Success<TenantView>> {
-    const { name, status, quotas, allowed_secret_refs: allowedSecretRefs } = body;
-    return ok(TenantView.of(await this.tenants.update(clientId, { name, status, quotas, allowedSecretRefs })));
+    const { name, status, quotas, allowed_secret_refs: allowedSecretRefs, settings } = body;
+    const changes = { name, status, quotas, allowedSecretRefs, settings };
+    return ok(TenantView.of(await this.tenants.update(clientId, changes, 'settings.')));
   }
 
   @Post(':client_id/signing-secret/rotate')

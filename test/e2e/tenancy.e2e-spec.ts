@@ -27,7 +27,7 @@ function scopesFor({ method, path }: Operation): string[] {
   const read = method === 'GET';
   if (path === '/v1/me') return [];
   if (path === '/v1/events') return ['messages:read', 'webhooks:read'];
-  if (path.startsWith('/v1/api-keys') || path === '/v1/audit') return ['keys:write'];
+  if (path.startsWith('/v1/api-keys') || path === '/v1/audit' || path.startsWith('/v1/privacy')) return ['keys:write'];
   if (path.startsWith('/v1/webhooks')) return [read ? 'webhooks:read' : 'webhooks:write'];
   if (path === '/v1/provider-events') return ['messages:read'];
   if (path.startsWith('/v1/provider-events/')) return ['configs:write'];
@@ -36,7 +36,7 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path.endsWith('/callback-urls')) return ['configs:write'];
   if (path === '/v1/gateways/preview') return ['configs:read'];
   if (/^\/communication\/[^/]+\/(?!configs)/.test(path)) return [read ? 'messages:read' : 'messages:send'];
-  if (path.startsWith('/communication/') || path.startsWith('/v1/gateways'))
+  if (path.startsWith('/communication/') || path.startsWith('/v1/gateways') || path === '/v1/settings')
     return [read ? 'configs:read' : 'configs:write'];
   if (path.endsWith('/refresh')) return ['messages:read'];
   if (path.startsWith('/v1/suppressions')) return [read ? 'messages:read' : 'messages:send'];

@@ -133,6 +133,8 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
       return { messages: [{ channel: 'sms', to: '+393331234567', message: 'x', sandbox: true }] };
     case 'POST /v1/suppressions':
       return { channel: 'sms', recipient: '+393338888888', reason: 'manual', detail: 'asked by telephone' };
+    case 'PATCH /v1/settings':
+      return { time_zone: 'Europe/Rome', quiet_hours: { start: '21:00', end: '08:00' }, retention: { body_days: 30 } };
     case 'POST /v1/webhooks':
       return { url: 'http://127.0.0.1:9/hook', events: ['message.read'], enabled: false };
     case 'PATCH /v1/webhooks/{id}':

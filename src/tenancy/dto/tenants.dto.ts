@@ -14,6 +14,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { Nullable } from '../../platform/http/nullable.decorator';
+import { UpdateSettingsDto } from '../settings/settings.dto';
 import { TENANT_STATUSES, type TenantQuotas, type TenantStatus } from '../tenant.entity';
 
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
@@ -117,4 +118,13 @@ export class UpdateTenantDto {
   @MaxLength(256, { each: true })
   @Matches(SECRET_REF, { each: true, message: 'must be a reference such as env:ACME_* or file:acme/*' })
   allowed_secret_refs?: string[];
+
+  @ApiPropertyOptional({
+    description: 'The tenant’s own settings, as in `PATCH /v1/settings`.',
+    type: UpdateSettingsDto,
+  })
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => UpdateSettingsDto)
+  settings?: UpdateSettingsDto;
 }

@@ -1,5 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { TENANT_STATUSES, type TenantEntity, type TenantStatus } from '../tenant.entity';
+import { SettingsView } from '../settings/settings.view';
+import { tenantSettings } from '../tenant-settings';
 import { QuotasDto } from './tenants.dto';
 
 const CLIENT_ID = 'acme_4k2jx81m0qv7e3hz';
@@ -29,6 +31,9 @@ export class TenantView {
   })
   allowed_secret_refs: string[];
 
+  @ApiProperty({ description: 'What the tenant has set for itself.', type: SettingsView })
+  settings: SettingsView;
+
   @ApiProperty({ description: 'When it was made.', format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
   created_at: string;
 
@@ -43,6 +48,7 @@ export class TenantView {
       status: tenant.status,
       quotas: tenant.quotas,
       allowed_secret_refs: tenant.allowedSecretRefs,
+      settings: SettingsView.of(tenantSettings(tenant.settings)),
       created_at: tenant.createdAt.toISOString(),
       updated_at: tenant.updatedAt.toISOString(),
     };
