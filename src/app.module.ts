@@ -14,6 +14,7 @@ import { NumbersModule } from './numbers/numbers.module';
 import { OperationOnlyGuard } from './ops/operation-only.guard';
 import { OpsModule } from './ops/ops.module';
 import { DatabaseModule } from './platform/database/database.module';
+import { AlertBookModule } from './platform/alerts/alert-book.module';
 import { EventsModule } from './platform/events/events.module';
 import { HttpClientModule } from './platform/http-client/http-client.module';
 import { MailerModule } from './platform/mailer/mailer.module';
@@ -57,6 +58,7 @@ export class AppModule {
         ConfigurationModule.with(config, logger),
         DatabaseModule,
         EventsModule,
+        AlertBookModule,
         ObservabilityModule,
         SecretsModule,
         HttpClientModule,

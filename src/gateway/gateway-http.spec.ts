@@ -4,6 +4,7 @@ import request from 'supertest';
 import { fakeAccount, fakeProvider } from '../../test/factories/fake-provider';
 import { startHttpTestApp, TEST_ADMIN_KEY, type HttpTestApp } from '../../test/support/http-test-app';
 import { PublicUrl } from '../config/public-url';
+import { AlertBookModule } from '../platform/alerts/alert-book.module';
 import { EventsModule } from '../platform/events/events.module';
 import { ConfigLifeCycle } from './configs/config-life-cycle';
 import { GatewayFactory, gatewayToken } from './gateway-factory';
@@ -55,7 +56,7 @@ describe('gateway routes over HTTP', () => {
 
   beforeAll(async () => {
     test = await startHttpTestApp({
-      imports: [PublicUrlModule, EventsModule, GatewayModule.forProviders([acme, bell])],
+      imports: [PublicUrlModule, EventsModule, AlertBookModule, GatewayModule.forProviders([acme, bell])],
     });
     ({ api_key: key, client_id: clientId } = await tenant('Acme'));
     ({ api_key: strangerKey } = await tenant('Stranger'));

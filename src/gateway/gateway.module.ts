@@ -8,6 +8,7 @@ import { CLOCK, type Clock } from '../kernel/clock';
 import { LOGGER, type Logger } from '../kernel/logger';
 import { ChangeFeed } from '../platform/database/change-feed';
 import { Database } from '../platform/database/database';
+import { AlertBook } from '../platform/alerts/alert-book';
 import { EventStore } from '../platform/events/event-store';
 import { HTTP_CLIENT, type HttpClient } from '../platform/http-client/http-client';
 import { HttpClientModule } from '../platform/http-client/http-client.module';
@@ -121,9 +122,9 @@ const CONFIGS: Provider[] = [
   },
   {
     provide: ConfigLifeCycle,
-    inject: [Database, EventStore, ConfigDirectory, CLOCK],
-    useFactory: (database: Database, events: EventStore, directory: ConfigDirectory, clock: Clock) =>
-      new ConfigLifeCycle(database, events, directory, clock),
+    inject: [Database, EventStore, AlertBook, ConfigDirectory, CLOCK],
+    useFactory: (database: Database, events: EventStore, alerts: AlertBook, directory: ConfigDirectory, clock: Clock) =>
+      new ConfigLifeCycle(database, events, alerts, directory, clock),
   },
   {
     provide: ConfigSubscriber,

@@ -1,9 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { BOUNCE_TYPES } from '../gateway/contracts/callback';
 import { CHANNELS } from '../kernel/channel';
+import { ALERT_SEVERITIES, ALERT_WORDS, alertsTable } from '../platform/alerts/alert-words';
 
 const MESSAGE_ID = 'msg_01kaqz9yq8e5v6m3c2n1b0a9s8';
 const CONFIG_ID = 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8';
+const NUMBER_ID = 'num_01kaqz9yq8e5v6m3c2n1b0a9s8';
+const RECEIVER_ID = 'nrc_01kaqz9yq8e5v6m3c2n1b0a9s8';
 const WEBHOOK_ID = 'whe_01kaqz9yq8e5v6m3c2n1b0a9s8';
 const TIME = '2026-11-22T08:30:02.000Z';
 
@@ -160,32 +163,55 @@ export class ConfigEventData {
   error: ConfigFaultData | null;
 }
 
-/** `data` of `alert.raised` and `alert.cleared`. */
+/** `data` of `alert.raised` and `alert.cleared`: what every alert has, and what belongs to some. */
 export class AlertEventData {
   @ApiProperty({
-    description: '`config_error`: a provider account fails. `webhook_disabled`: every delivery failed for 5 days.',
-    enum: ['config_error', 'webhook_disabled'],
-    example: 'config_error',
+    description: 'Id of the alert: the same in the event that raises it and in the one that clears it.',
+    example: 'alr_01kaqz9yq8e5v6m3c2n1b0a9s8',
   })
+  alert_id: string;
+
+  @ApiProperty({ description: `What it is.\n\n${alertsTable()}`, enum: ALERT_WORDS, example: 'config_error' })
   alert: string;
 
-  @ApiProperty({ description: 'What it is about, for people.', example: 'Authenticate' })
-  detail: string;
-
-  @ApiPropertyOptional({
-    description: '`config_error`: the same in the alert that is raised and in the one that is cleared.',
+  @ApiProperty({
+    description: 'What it is about. While it lasts there is one alert a word and subject.',
     example: CONFIG_ID,
   })
-  subject?: string;
+  subject: string;
 
-  @ApiPropertyOptional({ description: '`config_error`: id of the config.', example: CONFIG_ID })
+  @ApiProperty({ description: 'How urgent it is.', enum: ALERT_SEVERITIES, example: 'critical' })
+  severity: string;
+
+  @ApiProperty({ description: 'The same for people: what is wrong, or why it is over.', example: 'Authenticate' })
+  detail: string;
+
+  @ApiProperty({ description: 'When it was raised.', format: 'date-time', example: TIME })
+  raised_at: string;
+
+  @ApiProperty({
+    description: 'When it was over; null in `alert.raised`.',
+    format: 'date-time',
+    type: String,
+    nullable: true,
+    example: null,
+  })
+  cleared_at: string | null;
+
+  @ApiPropertyOptional({
+    description: '`config_error`, `sequence_gap`, `inbound_unmatched`: id of the config.',
+    example: CONFIG_ID,
+  })
   config_id?: string;
 
-  @ApiPropertyOptional({ description: '`config_error`: provider key.', example: 'twilio' })
+  @ApiPropertyOptional({
+    description: '`config_error`, `sequence_gap`, `inbound_unmatched`: provider key.',
+    example: 'twilio',
+  })
   gateway?: string;
 
   @ApiPropertyOptional({
-    description: '`config_error`: the channel it serves.',
+    description: '`config_error`, `inbound_unmatched`: the channel.',
     enum: CHANNELS,
     enumName: 'Channel',
     example: 'sms',
@@ -201,6 +227,71 @@ export class AlertEventData {
     example: '2026-11-17T08:30:00.000Z',
   })
   failing_since?: string;
+
+  @ApiPropertyOptional({
+    description: '`receiver_slow`, `delivery_error_rate`, `dead_letter`: id of the receiver.',
+    example: RECEIVER_ID,
+  })
+  receiver_id?: string;
+
+  @ApiPropertyOptional({
+    description: '`receiver_slow`, `delivery_error_rate`, `dead_letter`, `sequence_gap`: id of the number.',
+    example: NUMBER_ID,
+  })
+  number_id?: string;
+
+  @ApiPropertyOptional({
+    description: 'With `number_id`, and of `inbound_unmatched`: the number itself.',
+    example: '+393331234567',
+  })
+  number?: string;
+
+  @ApiPropertyOptional({
+    description: '`receiver_slow`: the slowest answer of the last 15 minutes, milliseconds.',
+    type: 'integer',
+    example: 7120,
+  })
+  latency_ms?: number;
+
+  @ApiPropertyOptional({
+    description: '`receiver_slow`, `delivery_error_rate`: tries of the last 15 minutes.',
+    type: 'integer',
+    example: 120,
+  })
+  tries?: number;
+
+  @ApiPropertyOptional({
+    description: '`delivery_error_rate`: tries of the last 15 minutes that failed.',
+    type: 'integer',
+    example: 6,
+  })
+  failures?: number;
+
+  @ApiPropertyOptional({ description: '`delivery_error_rate`: failures by tries, 0 to 1.', example: 0.05 })
+  error_rate?: number;
+
+  @ApiPropertyOptional({
+    description: '`dead_letter`, `inbound_unmatched`: the first message that it was raised for.',
+    example: 'inb_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  })
+  inbound_id?: string;
+
+  @ApiPropertyOptional({
+    description: '`sequence_gap`: the provider’s number of the last message before the gap.',
+    type: 'integer',
+    example: 41,
+  })
+  after_sequence?: number;
+
+  @ApiPropertyOptional({
+    description: '`sequence_gap`: the provider’s number of the first message behind it.',
+    type: 'integer',
+    example: 44,
+  })
+  before_sequence?: number;
+
+  @ApiPropertyOptional({ description: '`sequence_gap`: how many did not come.', type: 'integer', example: 2 })
+  missing?: number;
 }
 
 /** `data` of `webhook.test`. */

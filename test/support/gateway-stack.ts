@@ -30,6 +30,7 @@ import { GatewayRoutesEntity } from '../../src/gateway/routing/gateway-routes.en
 import { GatewayRoutesService } from '../../src/gateway/routing/gateway-routes.service';
 import { SimulatorAddress } from '../../src/gateway/simulator-address';
 import { ChangeFeed } from '../../src/platform/database/change-feed';
+import { AlertBook } from '../../src/platform/alerts/alert-book';
 import { EventSignal, EventStore } from '../../src/platform/events/event-store';
 import type { HttpClient } from '../../src/platform/http-client/http-client';
 import { SecretBox } from '../../src/platform/secrets/secret-box';
@@ -72,7 +73,7 @@ export async function createGatewayStack(options: {
   const feed = new ChangeFeed(url);
   const directory = new ConfigDirectory(database, registry, secrets, feed);
   const events = new EventStore(new EventSignal());
-  const lifeCycle = new ConfigLifeCycle(database, events, directory, clock);
+  const lifeCycle = new ConfigLifeCycle(database, events, new AlertBook(events), directory, clock);
   const credentials = new ConfigCredentials(resolver, secrets, box);
   const circuits = new CircuitBreakers(clock, {}, () => 0);
   const gateways = new GatewayFactory(

@@ -10,6 +10,7 @@ import { DeliveryMetrics } from '../../src/platform/delivery/delivery-metrics';
 import type { LaneProfile } from '../../src/platform/delivery/delivery.lane';
 import type { LaneRunnerOptions } from '../../src/platform/delivery/lane.runner';
 import { newSigningSecret } from '../../src/platform/delivery/standard-webhooks';
+import { AlertBook } from '../../src/platform/alerts/alert-book';
 import { EventSignal, EventStore, type EventType } from '../../src/platform/events/event-store';
 import { SsrfGuard, type Resolve } from '../../src/platform/http-client/ssrf-guard';
 import { UndiciHttpClient } from '../../src/platform/http-client/undici-http-client';
@@ -147,6 +148,7 @@ export class WebhookBed {
       {
         database: options.database ?? this.countingDatabase(),
         events: options.signal === false ? new EventStore(new EventSignal()) : this.events,
+        alerts: new AlertBook(this.events),
         sender: this.sender(options.resolve),
         clock: this.clock,
         metrics: this.metrics,

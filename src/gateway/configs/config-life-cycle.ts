@@ -1,12 +1,10 @@
 import type { Clock } from '../../kernel/clock';
 import type { Database, Transaction } from '../../platform/database/database';
+import type { AlertBook } from '../../platform/alerts/alert-book';
 import type { EventStore, NewEvent } from '../../platform/events/event-store';
 import type { ConfigDirectory } from './config-directory';
 import type { ConfigFault, ConfigStatus } from './provider-config';
 import { lockConfig, updateConfig, type ProviderConfigEntity } from './provider-config.entity';
-
-/** Name of the alert that a config in `error` raises. */
-export const CONFIG_ALERT = 'config_error';
 
 /**
  * The steps of a config's life that the service takes by itself: `active → error` when its credentials fail, `error → active` when they
@@ -16,6 +14,7 @@ export class ConfigLifeCycle {
   constructor(
     private readonly database: Database,
     private readonly events: EventStore,
+    private readonly alerts: AlertBook,
     private readonly directory: ConfigDirectory,
     private readonly clock: Clock,
   ) {}
@@ -26,12 +25,19 @@ export class ConfigLifeCycle {
    * @returns whether this call made the step
    */
   async markError(configId: string, version: number, fault: ConfigFault): Promise<boolean> {
-    return this.step(configId, version, ['active'], (config, now) => {
-      enterError(config, fault, now);
-      return [
-        { clientId: config.clientId, type: 'config.error', data: configEvent(config) },
-        { clientId: config.clientId, type: 'alert.raised', data: alertEvent(config, fault) },
-      ];
+    return this.step(configId, version, ['active'], async (tx, config, now) => {
+      enterError(config, fault, new Date(now));
+      await updateConfig(tx, config);
+      await this.tell(tx, config, 'config.error', now);
+      const { clientId, id, provider, channel } = config;
+      await this.alerts.raise(tx, {
+        clientId,
+        alert: 'config_error',
+        subject: id,
+        detail: fault.message,
+        data: { config_id: id, gateway: provider, channel },
+        occurredAt: now,
+      });
     });
   }
 
@@ -41,9 +47,10 @@ export class ConfigLifeCycle {
    * @returns whether this call made the step
    */
   async markRecovered(configId: string, version: number): Promise<boolean> {
-    return this.step(configId, version, ['error'], (config, now) => {
-      leaveError(config, 'active', now);
-      return recoveryEvents(config);
+    return this.step(configId, version, ['error'], async (tx, config, now) => {
+      leaveError(config, 'active', new Date(now));
+      await updateConfig(tx, config);
+      await this.tellLeftError(tx, config, now);
     });
   }
 
@@ -51,18 +58,12 @@ export class ConfigLifeCycle {
     configId: string,
     version: number,
     from: readonly ConfigStatus[],
-    change: (config: ProviderConfigEntity, now: Date) => Array<Omit<NewEvent, 'occurredAt'>>,
+    change: (tx: Transaction, config: ProviderConfigEntity, now: number) => Promise<void>,
   ): Promise<boolean> {
     const clientId = await this.database.transaction(async (tx) => {
       const config = await lockConfig(tx, { id: configId });
       if (!config || config.version !== version || !from.includes(config.status)) return undefined;
-      const now = this.clock.now();
-      const events = change(config, new Date(now));
-      await updateConfig(tx, config);
-      await this.events.insert(
-        tx,
-        events.map((event) => ({ ...event, occurredAt: now })),
-      );
+      await change(tx, config, this.clock.now());
       await this.directory.publish(tx, config.clientId);
       return config.clientId;
     });
@@ -73,12 +74,19 @@ export class ConfigLifeCycle {
   }
 
   /** For a step of the tenant's that left `error`: the alert is over. In the caller's transaction, after the step. */
-  async tellLeftError(tx: Transaction, config: ProviderConfigEntity): Promise<void> {
-    const occurredAt = this.clock.now();
-    await this.events.insert(
-      tx,
-      recoveryEvents(config).map((event) => ({ ...event, occurredAt })),
-    );
+  async tellLeftError(tx: Transaction, config: ProviderConfigEntity, occurredAt = this.clock.now()): Promise<void> {
+    // One that is decommissioned did not recover; its alert is over all the same.
+    if (config.status === 'active') await this.tell(tx, config, 'config.recovered', occurredAt);
+    await this.alerts.clear(tx, { clientId: config.clientId, alert: 'config_error', subject: config.id, occurredAt });
+  }
+
+  private async tell(
+    tx: Transaction,
+    config: ProviderConfigEntity,
+    type: NewEvent['type'],
+    occurredAt: number,
+  ): Promise<void> {
+    await this.events.insert(tx, [{ clientId: config.clientId, type, occurredAt, data: configEvent(config) }]);
   }
 
   /** Call after the commit of a change that may have written events. */
@@ -103,18 +111,6 @@ export function leaveError(config: ProviderConfigEntity, to: ConfigStatus, now: 
   config.updatedAt = now;
 }
 
-function recoveryEvents(config: ProviderConfigEntity): Array<Omit<NewEvent, 'occurredAt'>> {
-  const { clientId } = config;
-  const cleared: Omit<NewEvent, 'occurredAt'> = {
-    clientId,
-    type: 'alert.cleared',
-    data: alertEvent(config, config.lastError),
-  };
-  // One that is decommissioned did not recover; its alert is over all the same.
-  if (config.status !== 'active') return [cleared];
-  return [{ clientId, type: 'config.recovered', data: configEvent(config) }, cleared];
-}
-
 function configEvent(config: ProviderConfigEntity): object {
   return {
     config_id: config.id,
@@ -129,16 +125,4 @@ function configEvent(config: ProviderConfigEntity): object {
 /** As it is shown. */
 export function faultView(fault: ConfigFault): { code: string; message: string; provider_code: string | null } {
   return { code: fault.code, message: fault.message, provider_code: fault.providerCode ?? null };
-}
-
-function alertEvent(config: ProviderConfigEntity, fault: ConfigFault | null): object {
-  return {
-    alert: CONFIG_ALERT,
-    // The same while it lasts: the alert that is cleared is the one that was raised.
-    subject: config.id,
-    config_id: config.id,
-    gateway: config.provider,
-    channel: config.channel,
-    detail: fault?.message ?? '',
-  };
 }

@@ -11,6 +11,7 @@ import { Sessions1763800700000 } from '../../../migrations/1763800700000-session
 import { Audit1763800800000 } from '../../../migrations/1763800800000-audit';
 import { StatusPolls1763800900000 } from '../../../migrations/1763800900000-status-polls';
 import { Inbound1763900100000 } from '../../../migrations/1763900100000-inbound';
+import { Alerts1763900300000 } from '../../../migrations/1763900300000-alerts';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -26,4 +27,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Audit1763800800000,
   StatusPolls1763800900000,
   Inbound1763900100000,
+  Alerts1763900300000,
 ];

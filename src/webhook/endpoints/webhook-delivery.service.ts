@@ -4,6 +4,7 @@ import type { Database } from '../../platform/database/database';
 import type { DeliveryMetrics } from '../../platform/delivery/delivery-metrics';
 import type { LaneProfile } from '../../platform/delivery/delivery.lane';
 import { LaneRunner, type LaneRunnerOptions } from '../../platform/delivery/lane.runner';
+import type { AlertBook } from '../../platform/alerts/alert-book';
 import type { EventStore } from '../../platform/events/event-store';
 import type { EventPosition } from '../feed/event-reader';
 import { WebhookLaneLeases } from './webhook-lane.leases';
@@ -30,6 +31,7 @@ export const WEBHOOK_PROFILE: LaneProfile = {
 export interface WebhookDeliveryDeps {
   database: Database;
   events: EventStore;
+  alerts: AlertBook;
   sender: WebhookSender;
   clock: Clock;
   metrics: DeliveryMetrics;

@@ -3,6 +3,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { Database } from '../../platform/database/database';
 import { DeliveryMetrics } from '../../platform/delivery/delivery-metrics';
+import { AlertBook } from '../../platform/alerts/alert-book';
 import { EventStore } from '../../platform/events/event-store';
 import { GUARDED_HTTP_CLIENT, type HttpClient } from '../../platform/http-client/http-client';
 import { HttpClientModule } from '../../platform/http-client/http-client.module';
@@ -31,15 +32,16 @@ import { WebhooksController } from './webhooks.controller';
     },
     {
       provide: WebhookDeliveryService,
-      inject: [Database, EventStore, WebhookSender, CLOCK, DeliveryMetrics, LOGGER],
+      inject: [Database, EventStore, AlertBook, WebhookSender, CLOCK, DeliveryMetrics, LOGGER],
       useFactory: (
         database: Database,
         events: EventStore,
+        alerts: AlertBook,
         sender: WebhookSender,
         clock: Clock,
         metrics: DeliveryMetrics,
         logger: Logger,
-      ) => new WebhookDeliveryService({ database, events, sender, clock, metrics, logger }),
+      ) => new WebhookDeliveryService({ database, events, alerts, sender, clock, metrics, logger }),
     },
     WebhookEndpointsService,
     DeliveryLogService,

@@ -6,6 +6,7 @@ import type { Secret } from '../../kernel/secret';
 import { Database, type Transaction } from '../../platform/database/database';
 import type { DeliveryAttempt } from '../../platform/delivery/delivery';
 import { newSigningSecret } from '../../platform/delivery/standard-webhooks';
+import { AlertBook } from '../../platform/alerts/alert-book';
 import { EventStore } from '../../platform/events/event-store';
 import { SsrfGuard } from '../../platform/http-client/ssrf-guard';
 import { SecretBox } from '../../platform/secrets/secret-box';
@@ -36,6 +37,7 @@ export class WebhookEndpointsService {
     private readonly guard: SsrfGuard,
     private readonly box: SecretBox,
     private readonly events: EventStore,
+    private readonly alerts: AlertBook,
     private readonly sender: WebhookSender,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
@@ -95,12 +97,9 @@ export class WebhookEndpointsService {
   /** @throws Problem not_found, or about `url` */
   async update(clientId: string, id: string, changes: Partial<EndpointSettings>): Promise<EndpointRow> {
     if (changes.url !== undefined) await this.guard.check(changes.url);
-    const now = this.clock.now();
-    let cleared = false;
-    const row = await this.database.tenant(clientId, async (tx) => {
+    const { row, cleared } = await this.database.tenant(clientId, async (tx) => {
       const old = await this.find(tx, clientId, id, 'FOR UPDATE');
       const enabled = changes.enabled ?? old.enabled;
-      cleared = enabled && old.disabled_reason === 'failing';
       const [updated] = await tx.query<EndpointRow>(
         `UPDATE webhook_endpoints e SET url = $3, events = $4, description = $5, format = $6, enabled = $7, updated_at = clock_timestamp(),
            disabled_at = CASE WHEN $7 THEN NULL ELSE coalesce(disabled_at, now()) END,
@@ -119,11 +118,9 @@ export class WebhookEndpointsService {
           enabled && !old.enabled,
         ],
       );
-      if (cleared) {
-        const data = { alert: 'webhook_disabled', webhook_id: id, detail: 'The webhook endpoint was enabled again.' };
-        await this.events.insert(tx, [{ clientId, type: 'alert.cleared', occurredAt: now, data }]);
-      }
-      return updated!;
+      const over = enabled && old.disabled_reason === 'failing';
+      const cleared = over && (await this.endAlert(tx, clientId, id, 'The webhook endpoint was enabled again.'));
+      return { row: updated!, cleared };
     });
     if (cleared) this.events.signal.committed([clientId]);
     return row;
@@ -131,10 +128,19 @@ export class WebhookEndpointsService {
 
   /** Its deliveries can be read no more. @throws Problem not_found */
   async delete(clientId: string, id: string): Promise<void> {
-    const gone = await this.database.tenant(clientId, (tx) =>
-      tx.execute('DELETE FROM webhook_endpoints WHERE client_id = $1 AND id = $2', [clientId, id]),
-    );
-    if (gone === 0) throw Problem.notFound('webhook endpoint');
+    const cleared = await this.database.tenant(clientId, async (tx) => {
+      const gone = await tx.execute('DELETE FROM webhook_endpoints WHERE client_id = $1 AND id = $2', [clientId, id]);
+      if (gone === 0) throw Problem.notFound('webhook endpoint');
+      return this.endAlert(tx, clientId, id, 'The webhook endpoint was deleted.');
+    });
+    if (cleared) this.events.signal.committed([clientId]);
+  }
+
+  /** Answers whether there was one. */
+  private async endAlert(tx: Transaction, clientId: string, id: string, detail: string): Promise<boolean> {
+    const occurredAt = this.clock.now();
+    const ended = await this.alerts.clear(tx, { clientId, alert: 'webhook_disabled', subject: id, detail, occurredAt });
+    return ended.length > 0;
   }
 
   /** Both secrets sign for a day. @throws Problem not_found */

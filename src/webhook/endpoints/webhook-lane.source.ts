@@ -9,6 +9,7 @@ import {
   type ReceiverHealth,
 } from '../../platform/delivery/delivery';
 import type { DeliveryMetrics } from '../../platform/delivery/delivery-metrics';
+import type { AlertBook } from '../../platform/alerts/alert-book';
 import type { EventStore } from '../../platform/events/event-store';
 import { positionOf, readEvents, rfc3339, type EventPosition } from '../feed/event-reader';
 import { insertResults, itemOf, settleResults, type DueRow, type WebhookItem } from './delivery.rows';
@@ -20,6 +21,7 @@ import type { WebhookSender, WebhookTarget } from './webhook-sender';
 export interface LaneContext {
   database: Database;
   events: EventStore;
+  alerts: AlertBook;
   sender: WebhookSender;
   clock: Clock;
   metrics: DeliveryMetrics;
@@ -184,7 +186,7 @@ export class WebhookLaneSource implements LaneSource<WebhookItem, EventPosition>
 
   /** Answers whether the endpoint was disabled. */
   private async disableIfHopeless(tx: Transaction, row: LaneRow, health: ReceiverHealth): Promise<boolean> {
-    const { clock, events, failingAfter } = this.context;
+    const { clock, alerts, failingAfter } = this.context;
     const now = clock.now();
     if (!row.enabled || health.failingSince === null || health.failuresInRow < failingAfter) return false;
     if (now - health.failingSince < DISABLE_AFTER_MS) return false;
@@ -194,20 +196,15 @@ export class WebhookLaneSource implements LaneSource<WebhookItem, EventPosition>
       [row.id, now],
     );
     row.enabled = false;
-    await events.insert(tx, [
-      {
-        clientId: row.client_id,
-        type: 'alert.raised',
-        occurredAt: now,
-        data: {
-          alert: 'webhook_disabled',
-          webhook_id: row.id,
-          detail:
-            'Every delivery to this webhook endpoint failed for 5 days, so it was disabled. Events are kept; enable it to receive them.',
-          failing_since: new Date(health.failingSince).toISOString(),
-        },
-      },
-    ]);
+    await alerts.raise(tx, {
+      clientId: row.client_id,
+      alert: 'webhook_disabled',
+      subject: row.id,
+      detail:
+        'Every delivery to this webhook endpoint failed for 5 days, so it was disabled. Events are kept; enable it to receive them.',
+      data: { webhook_id: row.id, failing_since: new Date(health.failingSince).toISOString() },
+      occurredAt: now,
+    });
     return true;
   }
 }

@@ -3,6 +3,8 @@ import request from 'supertest';
 import { startHttpTestApp, TEST_ADMIN_KEY, type HttpTestApp } from '../../../test/support/http-test-app';
 import { answerWith, Receiver, until } from '../../../test/support/webhook-bed';
 import { newId } from '../../kernel/ids';
+import { AlertBook } from '../../platform/alerts/alert-book';
+import { AlertBookModule } from '../../platform/alerts/alert-book.module';
 import { EventsModule } from '../../platform/events/events.module';
 import { EventStore, type EventType } from '../../platform/events/event-store';
 import { ObservabilityModule } from '../../platform/observability/observability.module';
@@ -87,7 +89,7 @@ describe('/v1/webhooks', () => {
   beforeAll(async () => {
     client = await Receiver.start();
     test = await startHttpTestApp({
-      imports: [ObservabilityModule, EventsModule, WebhookEndpointsModule],
+      imports: [ObservabilityModule, EventsModule, AlertBookModule, WebhookEndpointsModule],
       environment: { UNIMSG_ALLOWED_PRIVATE_CIDRS: '127.0.0.0/8' },
     });
     other = await tenant('Other');
@@ -233,6 +235,16 @@ describe('/v1/webhooks', () => {
     await test.database.database.execute(
       `UPDATE webhook_endpoints SET disabled_reason = 'failing', failures_in_row = 12, failing_since = now() WHERE id = $1`,
       [id],
+    );
+    await test.database.database.transaction((tx) =>
+      test.app.get(AlertBook).raise(tx, {
+        clientId: acme.client_id,
+        alert: 'webhook_disabled',
+        subject: id,
+        detail: 'failing',
+        data: { webhook_id: id },
+        occurredAt: test.clock.now(),
+      }),
     );
     const { body } = await as(acme, http().patch(`/v1/webhooks/${id}`).send({ enabled: true })).expect(200);
     expect(body).toMatchObject({ data: { enabled: true, failing_since: null, disabled_reason: null } });

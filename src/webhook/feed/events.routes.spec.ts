@@ -2,6 +2,7 @@ import request from 'supertest';
 import { startHttpTestApp, TEST_ADMIN_KEY, type HttpTestApp } from '../../../test/support/http-test-app';
 import { until } from '../../../test/support/webhook-bed';
 import { newId } from '../../kernel/ids';
+import { AlertBookModule } from '../../platform/alerts/alert-book.module';
 import { EventsModule } from '../../platform/events/events.module';
 import { EventStore, type EventType } from '../../platform/events/event-store';
 import { ObservabilityModule } from '../../platform/observability/observability.module';
@@ -58,7 +59,9 @@ describe('/v1/events', () => {
   };
 
   beforeAll(async () => {
-    test = await startHttpTestApp({ imports: [ObservabilityModule, EventsModule, WebhookEndpointsModule] });
+    test = await startHttpTestApp({
+      imports: [ObservabilityModule, EventsModule, AlertBookModule, WebhookEndpointsModule],
+    });
   });
   beforeEach(async () => void (acme = await tenant('Acme')));
   afterAll(() => test.close());
