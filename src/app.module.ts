@@ -24,6 +24,7 @@ import { SecretsModule } from './platform/secrets/secrets.module';
 import { BackgroundWork, Runtime } from './runtime';
 import { SimulatorModule } from './simulator/simulator.module';
 import { TenancyModule } from './tenancy/tenancy.module';
+import { UsageModule } from './usage/usage.module';
 import { WebhookEndpointsModule } from './webhook/endpoints/webhook-endpoints.module';
 import { CallbackIngressModule } from './webhook/ingress/callback-ingress.module';
 
@@ -74,6 +75,7 @@ export class AppModule {
         CallbackIngressModule,
         WebhookEndpointsModule,
         NumbersModule,
+        UsageModule,
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],

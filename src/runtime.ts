@@ -10,6 +10,7 @@ import { Dispatcher } from './messaging/dispatch/dispatcher';
 import { FallbackRunner } from './messaging/fallback/fallback-runner';
 import { Maintenance } from './messaging/maintenance';
 import { StatusPoller } from './messaging/record/status-poller';
+import { UsageRollup } from './usage/usage-rollup';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
 import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
 
@@ -32,6 +33,7 @@ export class BackgroundWork {
     unmatched: UnmatchedCallbacks,
     fallbacks: FallbackRunner,
     polls: StatusPoller,
+    usage: UsageRollup,
     deliveries: WebhookDeliveryService,
     sessions: SessionKeeper,
     dispatcher: Dispatcher,
@@ -44,6 +46,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'unmatched callbacks', work: unmatched },
       { roles: ['scheduler'], name: 'message fallbacks', work: fallbacks },
       { roles: ['scheduler'], name: 'status polls', work: polls },
+      { roles: ['scheduler'], name: 'usage roll-up', work: usage },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       // Before the dispatcher, which goes by what is held; and given up after it.

@@ -12,6 +12,7 @@ import { Audit1763800800000 } from '../../../migrations/1763800800000-audit';
 import { StatusPolls1763800900000 } from '../../../migrations/1763800900000-status-polls';
 import { Inbound1763900100000 } from '../../../migrations/1763900100000-inbound';
 import { Alerts1763900300000 } from '../../../migrations/1763900300000-alerts';
+import { Usage1763900400000 } from '../../../migrations/1763900400000-usage';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -28,4 +29,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   StatusPolls1763800900000,
   Inbound1763900100000,
   Alerts1763900300000,
+  Usage1763900400000,
 ];
