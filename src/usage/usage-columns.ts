@@ -1,5 +1,4 @@
-/** Statuses that are counted. What waits, and what is only simulated, is not. */
-export const COUNTED_STATUSES = ['sent', 'delivered', 'read', 'undelivered', 'failed', 'expired', 'canceled'] as const;
+import { COUNTED_STATUSES } from '../messaging/metering/contribution';
 
 /** Whole numbers that a change carries as they are. */
 export const PLAIN_COLUMNS = [

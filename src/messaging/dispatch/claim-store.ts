@@ -31,12 +31,15 @@ interface ClaimRow {
   config_id: string | null;
   external_id: string | null;
   parts: Record<string, MessageStatus> | null;
+  segments: number | null;
+  cost_amount: string | null;
+  cost_currency: string | null;
   version: number;
 }
 
 const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.content, m.priority, m.provider, m.expires_at,
   jsonb_array_length(m.attempts) AS attempts, m.possible_duplicate, m.status, m.reference, m.metadata, m.config_id, m.external_id, m.parts,
-  m.version`;
+  m.segments, m.cost_amount, m.cost_currency, m.version`;
 
 // SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours. Only a holder that is in `workers` can
 // claim, and its row stays while the claim is being made: so each claim has a holder whose death is noticed.
@@ -263,6 +266,10 @@ function claimedMessage(row: ClaimRow): ClaimedMessage {
       config_id: row.config_id,
       external_id: row.external_id,
       parts: row.parts,
+      segments: row.segments,
+      cost_amount: row.cost_amount,
+      cost_currency: row.cost_currency,
+      attempted_config: null,
       version: row.version,
     },
   };

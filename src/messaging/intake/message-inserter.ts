@@ -266,6 +266,10 @@ function claimOf(message: NewMessage, lane: string): ClaimedMessage {
       config_id: null,
       external_id: null,
       parts: null,
+      segments: message.segments,
+      cost_amount: null,
+      cost_currency: null,
+      attempted_config: null,
       version: 0,
     },
   };

@@ -4,7 +4,9 @@ import { messageIdTime } from '../../kernel/ids';
 import { statement, type Transaction } from '../../platform/database/database';
 import { jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
 import { EventStore, type NewEvent } from '../../platform/events/event-store';
-import { countEngagement, type Engagement } from './engagement';
+import { CONTRIBUTION_CONFIG } from '../metering/contribution';
+import { insertUsageDeltas, type UsageDelta } from '../metering/usage-deltas';
+import { countEngagement, NO_ENGAGEMENT, type Engagement } from './engagement';
 
 /** What a provider reported about what a recipient did. */
 export interface ReportedEngagement {
@@ -27,12 +29,15 @@ export interface EngagedMessage {
   reference: string | null;
   metadata: Record<string, string> | null;
   engagement: Engagement | null;
+  /** The account that it counts for. */
+  counted_config: string;
 }
 
 // Ordered as every writer of messages orders its locks.
 const LOCK = statement(
   'messages.lock_engagement',
-  `SELECT m.id, m.client_id, m.channel, m.recipient, m.reference, m.metadata, m.engagement
+  `SELECT m.id, m.client_id, m.channel, m.recipient, m.reference, m.metadata, m.engagement,
+     ${CONTRIBUTION_CONFIG} AS counted_config
    FROM unnest($1::text[], $2::float8[]) AS i(id, at) JOIN messages m ON m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)
    ORDER BY m.id FOR NO KEY UPDATE OF m`,
 );
@@ -68,12 +73,15 @@ export class EngagementWriter {
     const messages = new Map(rows.map((row) => [row.id, row]));
     const changed = new Set<EngagedMessage>();
     const events: NewEvent[] = [];
+    const deltas: UsageDelta[] = [];
     const found = reports.map((report) => {
       const message = messages.get(report.messageId);
       if (message?.client_id !== report.clientId) return undefined;
       if (message.channel !== 'email') return message;
       const { type, machine, bounceType } = report.event;
-      message.engagement = countEngagement(message.engagement, { type, machine, bounceType, at: report.occurredAt });
+      const before = message.engagement;
+      message.engagement = countEngagement(before, { type, machine, bounceType, at: report.occurredAt });
+      deltas.push(deltaOf(message, { ...NO_ENGAGEMENT, ...before }, message.engagement, times.get(message.id)!));
       changed.add(message);
       events.push(eventOf(message, report));
       return message;
@@ -86,9 +94,31 @@ export class EngagementWriter {
         jsonArray(list.map(({ engagement }) => engagement)),
       ]);
       await this.events.insert(tx, events);
+      await insertUsageDeltas(tx, deltas);
     }
     return found;
   }
+}
+
+function deltaOf(message: EngagedMessage, before: Engagement, after: Engagement, at: number): UsageDelta {
+  const more = (
+    name: 'opens' | 'clicks' | 'machine_opens' | 'machine_clicks' | 'bounces' | 'complaints' | 'unsubscribes',
+  ) => after[name] - before[name];
+  return {
+    client_id: message.client_id,
+    at,
+    config_id: message.counted_config,
+    channel: message.channel,
+    opens: more('opens'),
+    unique_opens: before.first_opened_at === null && after.first_opened_at !== null ? 1 : 0,
+    machine_opens: more('machine_opens'),
+    clicks: more('clicks'),
+    unique_clicks: before.first_clicked_at === null && after.first_clicked_at !== null ? 1 : 0,
+    machine_clicks: more('machine_clicks'),
+    bounces: more('bounces'),
+    complaints: more('complaints'),
+    unsubscribes: more('unsubscribes'),
+  };
 }
 
 function eventOf(message: EngagedMessage, { event, gateway, occurredAt }: ReportedEngagement): NewEvent {

@@ -5,6 +5,8 @@ import { LaneWaits } from '../dispatch/lane-waits';
 import { Database } from '../../platform/database/database';
 import { EventStore } from '../../platform/events/event-store';
 import { skipFallbacks } from '../fallback/fallback-statements';
+import { CONTRIBUTION_CONFIG } from '../metering/contribution';
+import { insertUsageDeltas } from '../metering/usage-deltas';
 import { messageEventData } from './message-draft';
 import { MessageReader } from './message-reader';
 import { MessageSignal } from './message-signal';
@@ -56,13 +58,17 @@ export class MessageActions {
         [clientId, id],
       );
       if (taken.length === 0) return false;
-      const [row] = await tx.query<Parameters<typeof messageEventData>[0]>(
-        `UPDATE messages SET status = 'canceled', version = version + 1, updated_at = now()
+      const [row] = await tx.query<Parameters<typeof messageEventData>[0] & { counted_config: string }>(
+        `UPDATE messages m SET status = 'canceled', version = version + 1, updated_at = now()
          WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0)
-         RETURNING id, client_id, channel, recipient, reference, metadata`,
+         RETURNING id, client_id, channel, recipient, reference, metadata, ${CONTRIBUTION_CONFIG} AS counted_config`,
         [clientId, id, at],
       );
       await skipFallbacks(tx, clientId, id);
+      const { channel, counted_config: configId } = row!;
+      await insertUsageDeltas(tx, [
+        { client_id: clientId, at, config_id: configId, channel, status: 'canceled', messages: 1 },
+      ]);
       const now = Date.now();
       const data = messageEventData(row!, 'canceled', now);
       await this.events.insert(tx, [{ clientId, type: 'message.canceled', messageId: id, occurredAt: now, data }]);

@@ -1,6 +1,7 @@
 import type { MessageStatus } from '../../kernel/channel';
 import type { EventType } from '../../platform/events/event-store';
 import { advances, isFinal, statusOfParts } from './message-state';
+import { contributionOf, type Contribution } from '../metering/contribution';
 import type { AttemptRecord, DispatchOutcome, MessageState, ReportedStatus, Requeue } from './message.types';
 
 /** The most that the column holds. */
@@ -202,6 +203,22 @@ export function stateAfter(draft: Draft): MessageState {
     config_id: draft.configId ?? draft.row.config_id,
     external_id: draft.externalId ?? draft.row.external_id,
     parts: draft.parts ?? draft.row.parts,
+    segments: draft.segments ?? draft.row.segments,
+    cost_amount: draft.cost?.amount ?? draft.row.cost_amount,
+    cost_currency: draft.cost?.currency ?? draft.row.cost_currency,
+    attempted_config: draft.attempts.at(-1)?.config_id ?? draft.row.attempted_config,
     version: draft.row.version + 1,
   };
+}
+
+/** How the message counts once the draft is written. */
+export function contributionAfter({ row, status, configId, segments, cost, attempts }: Draft): Contribution {
+  return contributionOf({
+    status,
+    config_id: configId ?? row.config_id,
+    attempted_config: attempts.at(-1)?.config_id ?? row.attempted_config,
+    segments: segments ?? row.segments,
+    cost_amount: cost?.amount ?? row.cost_amount,
+    cost_currency: cost?.currency ?? row.cost_currency,
+  });
 }

@@ -1,10 +1,12 @@
 import { messageIdTime, newId } from '../../kernel/ids';
 import { statement } from '../../platform/database/database';
 import { jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
-import type { Draft } from './message-draft';
+import { contributionOf, engagementColumns } from '../metering/contribution';
+import { MeterGroups } from '../metering/meter-groups';
+import { contributionAfter, type Draft } from './message-draft';
 
-export const STATE_COLUMNS =
-  'm.id, m.client_id, m.channel, m.status, m.recipient, m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.version';
+export const STATE_COLUMNS = `m.id, m.client_id, m.channel, m.status, m.recipient, m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.segments, m.cost_amount,
+   m.cost_currency, m.attempts -> -1 ->> 'config_id' AS attempted_config, m.version`;
 const BY_ID = `FROM unnest($1::text[], $2::float8[]) AS i(id, at) JOIN messages m ON m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)`;
 
 export const READ_STATES = statement('messages.read_states', `SELECT ${STATE_COLUMNS} ${BY_ID}`);
@@ -15,8 +17,10 @@ export const LOCK_STATES = statement(
   `SELECT ${STATE_COLUMNS} ${BY_ID} ORDER BY m.id FOR NO KEY UPDATE OF m`,
 );
 
+const CARRIED = engagementColumns(`c.moved -> 'engagement'`);
+
 /** Number of parameters of {@link WRITE_CTES}. */
-export const WRITE_PARAMETERS = 27;
+export const WRITE_PARAMETERS = 30;
 
 /**
  * Writes drafts: a message whose version is still the one that was seen changes together with its queue row, its provider ids and its events; any
@@ -28,9 +32,9 @@ export const WRITE_PARAMETERS = 27;
 export const WRITE_CTES = `
    input AS MATERIALIZED (
      SELECT * FROM unnest($1::text[], $2::float8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::text[], $10::text[],
-                          $11::int[], $12::text[], $13::text[], $14::bool[], $15::bool[], $16::bool[], $17::int[])
+                          $11::int[], $12::text[], $13::text[], $14::bool[], $15::bool[], $16::bool[], $17::int[], $28::int[], $29::text[])
        AS i(id, at, status, gateway, config_id, external_id, parts, attempts, cost_amount, cost_currency, segments, error_code, error_message,
-            clear_error, possible_duplicate, leave_queue, version)
+            clear_error, possible_duplicate, leave_queue, version, meter, moved)
    ), changed AS (
      UPDATE messages m SET
        version = m.version + 1,
@@ -49,7 +53,10 @@ export const WRITE_CTES = `
        possible_duplicate = m.possible_duplicate OR i.possible_duplicate,
        updated_at = now()
      FROM input i WHERE m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0) AND m.version = i.version
-     RETURNING m.id
+     RETURNING m.id,
+       -- What was counted of an email before its account was known, or while another one had it, goes with it.
+       CASE WHEN i.moved IS NOT NULL AND m.engagement IS NOT NULL
+         THEN jsonb_build_object('client_id', m.client_id, 'channel', m.channel, 'at', m.created_at, 'moved', i.moved, 'engagement', m.engagement) END AS moved
    ), mapped AS (
      INSERT INTO external_ids (config_id, external_id, message_id)
      SELECT x.config_id, x.external_id, x.message_id FROM unnest($18::text[], $19::text[], $20::text[]) AS x(config_id, external_id, message_id)
@@ -60,6 +67,25 @@ export const WRITE_CTES = `
      FROM unnest($21::text[], $22::text[], $23::text[], $24::text[], $25::float8[], $26::text[], $27::jsonb[])
        WITH ORDINALITY AS e(id, client_id, type, message_id, at, gateway, data, n)
      WHERE (e.message_id IN (SELECT id FROM changed)) IS TRUE ORDER BY e.n
+   ), metered AS (
+     -- Entries say what each message of a group adds; here is how many of the group were written.
+     INSERT INTO usage_deltas (client_id, bucket, config_id, channel, status, messages, segments, currency, amount)
+     SELECT d.client_id, to_timestamp(d.bucket / 1000.0), d.config_id, d.channel, d.status, d.messages * d.n, d.segments * d.n, d.currency,
+            d.amount * d.n
+     FROM (
+       SELECT e.*, c.n[e.meter] AS n
+       FROM jsonb_to_recordset($30::jsonb) AS e(meter int, client_id text, bucket float8, config_id text, channel text, status text, messages int,
+                                                segments int, currency text, amount numeric)
+       CROSS JOIN (
+         SELECT array_agg(g.n ORDER BY g.meter) AS n FROM (
+           SELECT i.meter, count(*) FILTER (WHERE (i.id IN (SELECT id FROM changed)) IS TRUE)::int AS n
+           FROM input i WHERE i.meter IS NOT NULL GROUP BY i.meter) g) c) d
+     WHERE d.n > 0
+   ), carried AS (
+     INSERT INTO usage_deltas (client_id, bucket, config_id, channel, ${CARRIED.map(([column]) => column).join(', ')})
+     SELECT c.moved ->> 'client_id', date_bin('15 minutes', (c.moved ->> 'at')::timestamptz, 'epoch'), split_part(c.moved ->> 'moved', ' ', s.part),
+            c.moved ->> 'channel', ${CARRIED.map(([, value]) => `s.sign * ${value}`).join(', ')}
+     FROM changed c CROSS JOIN (VALUES (1, -1), (2, 1)) AS s(part, sign) WHERE c.moved IS NOT NULL
    ), done AS (
      -- By an array: as a join the planner may read all that waits.
      DELETE FROM message_queue q
@@ -92,10 +118,21 @@ export function writeParameters(drafts: readonly Draft[]): unknown[] {
       (externalId) => [draft.configId ?? draft.row.config_id ?? '', externalId, draft.row.id] as const,
     ),
   );
+  const times = drafts.map((draft) => messageIdTime(draft.row.id)!);
+  const groups = new MeterGroups();
+  const moves: Array<string | null> = [];
+  const meters = drafts.map((draft, index) => {
+    const { client_id: clientId, channel } = draft.row;
+    const before = contributionOf(draft.row);
+    const after = contributionAfter(draft);
+    const moved = channel === 'email' && before.configId !== after.configId;
+    moves.push(moved ? `${before.configId} ${after.configId}` : null);
+    return groups.add({ clientId, channel, createdAt: times[index]!, before, after });
+  });
   const events = drafts.flatMap((draft) => draft.events.map((event) => ({ event, row: draft.row })));
   return [
     textArray(drafts.map((draft) => draft.row.id)),
-    plainArray(drafts.map((draft) => messageIdTime(draft.row.id))),
+    plainArray(times),
     textArray(drafts.map((draft) => draft.status)),
     textArray(drafts.map((draft) => draft.gateway)),
     textArray(drafts.map((draft) => draft.configId)),
@@ -121,6 +158,9 @@ export function writeParameters(drafts: readonly Draft[]): unknown[] {
     plainArray(events.map(({ event }) => event.occurredAt)),
     textArray(events.map(({ event }) => event.gateway)),
     jsonArray(events.map(({ event }) => event.data)),
+    plainArray(meters),
+    textArray(moves),
+    JSON.stringify(groups.entries),
   ];
 }
 

@@ -106,6 +106,10 @@ describe('MessageWriter', () => {
       config_id: null,
       external_id: null,
       parts: null,
+      segments: null,
+      cost_amount: null,
+      cost_currency: null,
+      attempted_config: null,
       version: 0,
     },
   });

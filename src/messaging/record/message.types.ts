@@ -31,6 +31,12 @@ export interface MessageState {
   config_id: string | null;
   external_id: string | null;
   parts: Record<string, MessageStatus> | null;
+  /** These decide how it counts in the tenant's usage. */
+  segments: number | null;
+  cost_amount: string | null;
+  cost_currency: string | null;
+  /** The config of its last attempt; wanted of those only that no provider took. */
+  attempted_config: string | null;
   /** Grows with each write: who writes names the one that it has seen. */
   version: number;
 }
