@@ -26,6 +26,8 @@ export class Inbound1763900100000 implements MigrationInterface {
         UNIQUE (number, channel)
       ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
       CREATE INDEX numbers_by_tenant ON numbers (client_id, id);
+      -- Some providers' messages do not say whom they are to: the account tells it.
+      CREATE INDEX numbers_by_config ON numbers (config_id) WHERE config_id IS NOT NULL;
       SELECT unimsg_fence('numbers');
 
       -- Kept when it is removed: what became of messages there can still be read.

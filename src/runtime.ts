@@ -8,6 +8,7 @@ import { SessionKeeper } from './gateway/sessions/session-keeper';
 import { ClaimRecovery } from './messaging/dispatch/claim-recovery';
 import { Dispatcher } from './messaging/dispatch/dispatcher';
 import { FallbackRunner } from './messaging/fallback/fallback-runner';
+import { InboundPartKeeper } from './messaging/inbound/inbound-part-keeper';
 import { Maintenance } from './messaging/maintenance';
 import { StatusPoller } from './messaging/record/status-poller';
 import { UsageRollup } from './usage/usage-rollup';
@@ -34,6 +35,7 @@ export class BackgroundWork {
     fallbacks: FallbackRunner,
     polls: StatusPoller,
     usage: UsageRollup,
+    inboundParts: InboundPartKeeper,
     deliveries: WebhookDeliveryService,
     sessions: SessionKeeper,
     dispatcher: Dispatcher,
@@ -47,6 +49,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'message fallbacks', work: fallbacks },
       { roles: ['scheduler'], name: 'status polls', work: polls },
       { roles: ['scheduler'], name: 'usage roll-up', work: usage },
+      { roles: ['scheduler'], name: 'parts of inbound messages', work: inboundParts },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       // Before the dispatcher, which goes by what is held; and given up after it.

@@ -13,7 +13,9 @@ import { LaneWaits } from './dispatch/lane-waits';
 import { SentLookup } from './dispatch/sent-lookup';
 import { FallbackRunner } from './fallback/fallback-runner';
 import { FallbackStore } from './fallback/fallback-store';
+import { InboundPartKeeper } from './inbound/inbound-part-keeper';
 import { InboundSignal } from './inbound/inbound-signal';
+import { InboundWriter } from './inbound/inbound-writer';
 import { BatchService } from './intake/batch.service';
 import { DryRunService } from './intake/dry-run.service';
 import { IntakeService } from './intake/intake.service';
@@ -45,6 +47,8 @@ import { SuppressionsService } from './suppression/suppressions.service';
   providers: [
     ChannelRegistry,
     InboundSignal,
+    InboundWriter,
+    InboundPartKeeper,
     MessageSignal,
     MessageWriter,
     EngagementWriter,
@@ -78,6 +82,8 @@ import { SuppressionsService } from './suppression/suppressions.service';
   exports: [
     ChannelRegistry,
     InboundSignal,
+    InboundWriter,
+    InboundPartKeeper,
     SendResponder,
     NamedSendService,
     MessageWriter,

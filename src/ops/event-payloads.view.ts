@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { BOUNCE_TYPES } from '../gateway/contracts/callback';
 import { CHANNELS } from '../kernel/channel';
+import { INBOUND_STATES } from '../messaging/inbound/inbound.types';
 import { ALERT_SEVERITIES, ALERT_WORDS, alertsTable } from '../platform/alerts/alert-words';
 
 const MESSAGE_ID = 'msg_01kaqz9yq8e5v6m3c2n1b0a9s8';
@@ -129,6 +130,88 @@ export class EngagementEventData {
 
   @ApiProperty({ description: 'When, by the provider’s clock.', format: 'date-time', example: TIME })
   occurred_at: string;
+}
+
+/** `data` of `inbound.received`, in events and in `json` deliveries of a number. */
+export class InboundEventData {
+  @ApiProperty({ description: 'Id of the message.', example: 'inb_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  inbound_id: string;
+
+  @ApiProperty({ description: 'Your tenant.', example: 'demo_4k2j9x0m3b7q1w5z' })
+  client_id: string;
+
+  @ApiProperty({ description: 'The channel it came by.', enum: CHANNELS, enumName: 'Channel', example: 'sms' })
+  channel: string;
+
+  @ApiProperty({
+    description: 'Id of your number that it came to; null: you have no such number.',
+    type: String,
+    nullable: true,
+    example: 'num_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  })
+  number_id: string | null;
+
+  @ApiProperty({
+    description:
+      'The number that it came to; empty where the provider does not say, as for a bot that is no number of yours.',
+    example: '+393399957000',
+  })
+  number: string;
+
+  @ApiProperty({ description: 'The sender.', example: '+393331234567' })
+  from: string;
+
+  @ApiProperty({ description: 'The same as `number`.', example: '+393399957000' })
+  to: string;
+
+  @ApiProperty({ description: 'What was written.', example: 'Is my order on its way?' })
+  text: string;
+
+  @ApiProperty({ description: 'Provider key.', example: 'twilio' })
+  gateway: string;
+
+  @ApiProperty({ description: 'Id of the config that it came by.', example: CONFIG_ID })
+  config_id: string;
+
+  @ApiPropertyOptional({
+    description: 'The provider’s id of the message, where it gives one.',
+    example: 'SM0123456789abcdef0123456789abcdef',
+  })
+  external_id?: string;
+
+  @ApiProperty({
+    description: '`received`: it came to a number of yours. `unmatched`: you have no such number.',
+    enum: INBOUND_STATES,
+    example: 'received',
+  })
+  state: string;
+
+  @ApiProperty({
+    description: 'Its place in the gapless sequence of the number, from 1; null while it is unmatched.',
+    type: 'integer',
+    nullable: true,
+    example: 42,
+  })
+  sequence: number | null;
+
+  @ApiProperty({ description: 'When it reached UniMsg.', format: 'date-time', example: TIME })
+  received_at: string;
+
+  @ApiProperty({
+    description: 'When it was sent, by the provider’s clock; the same as `received_at` where that tells no time.',
+    format: 'date-time',
+    example: TIME,
+  })
+  occurred_at: string;
+
+  @ApiPropertyOptional({
+    description:
+      'What only some providers tell: `media`, the sender’s profile, and for a long message `parts` with the numbers of those `missing`.',
+    type: 'object',
+    additionalProperties: true,
+    example: { media: [{ url: 'https://api.twilio.com/media/1', content_type: 'image/jpeg' }] },
+  })
+  detail?: Record<string, unknown>;
 }
 
 export class ConfigFaultData {

@@ -5,6 +5,7 @@ import {
   AlertEventData,
   ConfigEventData,
   EngagementEventData,
+  InboundEventData,
   MessageEventData,
   TestEventData,
 } from './event-payloads.view';
@@ -38,6 +39,7 @@ export const SENT_EVENTS: Readonly<Record<string, SentEvent>> = {
   'email.bounced': { data: EngagementEventData, summary: 'An email came back' },
   'email.complained': { data: EngagementEventData, summary: 'A recipient called an email spam' },
   'email.unsubscribed': { data: EngagementEventData, summary: 'A recipient unsubscribed' },
+  'inbound.received': { data: InboundEventData, summary: 'A person wrote to you' },
   'config.error': { data: ConfigEventData, summary: 'A provider account stopped working' },
   'config.recovered': {
     data: ConfigEventData,

@@ -27,6 +27,8 @@ const SIMULATOR_KEY = sendgrid.credentials.webhook_signing_key!.example;
 const DELIVERED = '+15005550000';
 const INVALID = '+15005550001';
 const UNDELIVERED = '+15005550002';
+/** Writes back. */
+const REPLYING = '+15005550012';
 
 /** Every object below a schema takes the fields that it names and no others. */
 function close(schema: unknown): void {
@@ -112,6 +114,8 @@ describe('events that clients get', () => {
     await send(DELIVERED);
     await send(UNDELIVERED);
     await send(INVALID);
+    await send(REPLYING);
+    await until('inbound.received');
     const later = await send(DELIVERED, { send_at: new Date(Date.now() + 3_600_000).toISOString() });
     await call('POST', `/v1/messages/${later.message_id}/cancel`);
     await Promise.all(['delivered', 'undelivered', 'failed', 'canceled'].map((status) => until(`message.${status}`)));
@@ -162,6 +166,7 @@ describe('events that clients get', () => {
         'email.complained',
         'email.opened',
         'email.unsubscribed',
+        'inbound.received',
         'message.canceled',
         'message.delivered',
         'message.failed',

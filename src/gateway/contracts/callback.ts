@@ -39,6 +39,8 @@ interface EventBase {
   occurredAt: number | null;
   /** The provider's own word for what happened. */
   rawWord: string;
+  /** Where the provider numbers what it tells an account one by one: the place in that, so that a gap shows. */
+  sequence?: number;
 }
 
 export interface StatusEvent extends EventBase {
@@ -70,13 +72,27 @@ export interface EngagementEvent extends EventBase {
   detail?: Record<string, unknown>;
 }
 
+export interface InboundPart {
+  /** Parts of one message from one sender have the same. */
+  reference: string;
+  /** From 1. */
+  number: number;
+  total: number;
+  /** The cut between two parts may go through a character: the half that the text of this part would begin, or end, with. UTF-16 code units. */
+  head?: number;
+  tail?: number;
+}
+
 export interface InboundEvent extends EventBase {
   kind: 'inbound';
   from: string;
+  /** Empty where the provider does not say: then it is whom the account stands for. */
   to: string;
   text: string;
-  /** A part of a long message, when the provider leaves the joining to us. 1-based. */
-  part?: { reference: string; number: number; total: number };
+  /** A part of a long message, when the provider leaves the joining to us. */
+  part?: InboundPart;
+  /** The event id is made of the content, as the provider gives none: an equal event so long after the first is a new one. Milliseconds. */
+  repeatsFor?: number;
   detail?: Record<string, unknown>;
 }
 

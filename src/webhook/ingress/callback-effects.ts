@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EngagementEvent, InboundEvent, NormalizedEvent } from '../../gateway/contracts/callback';
 import { ProviderRegistry } from '../../gateway/provider-registry';
 import type { Channel } from '../../kernel/channel';
+import { InboundWriter, type InboundOutcome, type ReceivedInbound } from '../../messaging/inbound/inbound-writer';
 import { EngagementWriter } from '../../messaging/record/engagement-writer';
 import { optOutWord } from '../../messaging/suppression/opt-out-words';
 import {
@@ -18,6 +19,7 @@ import type { Transaction } from '../../platform/database/database';
 /** A callback with more to it than a status, and the message that it is about as far as it is known. */
 export interface EffectfulCallback {
   clientId: string;
+  configId: string;
   /** Provider key. */
   provider: string;
   event: NormalizedEvent;
@@ -30,8 +32,10 @@ export interface EffectfulCallback {
 
 /** What became of callbacks. */
 export interface CallbackOutcome {
-  /** One a callback: whether its message is there and is the tenant's. */
+  /** One a callback: whether the message that it is about, or the number that it came to, is there and is the tenant's. */
   known: boolean[];
+  /** What came from people, if anything did. */
+  inbound?: InboundOutcome;
   /** Who is on a list now, for {@link CallbackEffects.committed}. */
   suppressed: NewSuppression[];
 }
@@ -43,6 +47,7 @@ export class CallbackEffects {
     private readonly engagement: EngagementWriter,
     private readonly providers: ProviderRegistry,
     private readonly suppressions: SuppressionDirectory,
+    private readonly inbound: InboundWriter,
   ) {}
 
   async applyIn(tx: Transaction, callbacks: readonly EffectfulCallback[]): Promise<CallbackOutcome> {
@@ -77,13 +82,28 @@ export class CallbackEffects {
       await restoreRecipient(tx, clientId, channel, back.recipient, back.reason);
     }
     await feedSuppressions(tx, suppressed.slice(entered));
-    return { known: callbacks.map((callback) => messages.get(callback) !== undefined), suppressed };
+    const fromPeople = callbacks.filter(isFromPerson);
+    // Last, as it takes the locks of numbers, which others wait for.
+    const inbound = fromPeople.length > 0 ? await this.inbound.writeIn(tx, fromPeople) : undefined;
+    const matched = new Map(
+      fromPeople.map((callback, index) => [callback as EffectfulCallback, inbound!.known[index]]),
+    );
+    const known = callbacks.map((callback) => matched.get(callback) ?? messages.get(callback) !== undefined);
+    return { known, suppressed, ...(inbound && { inbound }) };
   }
 
-  /** Call after the commit: what the tenant sends next from this process knows of it before the other processes hear of it. */
-  committed(suppressed: readonly NewSuppression[]): void {
+  /**
+   * Call after the commit: what the tenant sends next from this process knows of it before the other processes hear of it, and messages from people
+   * go on to those that they are for.
+   */
+  committed({ suppressed, inbound }: Pick<CallbackOutcome, 'suppressed' | 'inbound'>): void {
     for (const { clientId, channel, recipient } of suppressed) this.suppressions.added(clientId, channel, recipient);
+    if (inbound) this.inbound.committed(inbound);
   }
+}
+
+function isFromPerson(callback: EffectfulCallback): callback is EffectfulCallback & ReceivedInbound {
+  return callback.event.kind === 'inbound' && callback.again !== true;
 }
 
 /** STOP of a person, by the provider's own reading where it has one. The wish holds for all that the tenant sends by the channel. */

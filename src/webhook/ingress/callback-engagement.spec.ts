@@ -3,6 +3,8 @@ import type { EngagementEvent, NormalizedEvent } from '../../gateway/contracts/c
 import type { ProviderRegistry } from '../../gateway/provider-registry';
 import { systemClock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
+import { InboundSignal } from '../../messaging/inbound/inbound-signal';
+import { InboundWriter } from '../../messaging/inbound/inbound-writer';
 import { EngagementWriter } from '../../messaging/record/engagement-writer';
 import { MessageReader } from '../../messaging/record/message-reader';
 import { MessageSignal } from '../../messaging/record/message-signal';
@@ -27,6 +29,7 @@ describe('engagement in callbacks', () => {
   const suppressions = { added() {} } as unknown as SuppressionDirectory;
   const providers = {
     get: (key: string) => ({ channel: CHANNEL_OF[key] }),
+    require: (key: string) => ({ channel: CHANNEL_OF[key] }),
   } as unknown as ProviderRegistry;
 
   beforeAll(async () => {
@@ -38,7 +41,9 @@ describe('engagement in callbacks', () => {
     told = [];
     signal.onCommitted((clientIds) => told.push(...clientIds));
     const writer = new MessageWriter(test.database, signal, new MessageSignal(), suppressions, systemClock);
-    const effects = new CallbackEffects(new EngagementWriter(new EventStore(signal)), providers, suppressions);
+    const events = new EventStore(signal);
+    const inbound = new InboundWriter(events, providers, new InboundSignal());
+    const effects = new CallbackEffects(new EngagementWriter(events), providers, suppressions, inbound);
     store = new CallbackStore(test.database, writer, effects, signal);
     reader = new MessageReader(test.database);
   });

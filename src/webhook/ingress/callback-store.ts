@@ -44,14 +44,18 @@ const LINGER_MS = 3;
 /** While one flush is written the next one can be filled and sent. */
 const PARALLEL = 2;
 
-// Ordered, so that two processes that get the same repeats cannot wait for each other.
+// Ordered, so that two processes that get the same repeats cannot wait for each other. A key whose time is over is taken anew.
 const TAKE_KEYS = statement(
   'provider_events.take_keys',
   `WITH input AS (
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS i(config_id, event_id, external_id, n)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[]) WITH ORDINALITY
+       AS i(config_id, event_id, external_id, at, lasts, n)
    ), fresh AS (
-     INSERT INTO provider_event_keys (config_id, event_id, created_at)
-     SELECT config_id, event_id, now() FROM input ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING config_id, event_id
+     INSERT INTO provider_event_keys AS k (config_id, event_id, created_at, expires_at)
+     SELECT config_id, event_id, now(), to_timestamp((at + lasts) / 1000) FROM input ORDER BY 1, 2
+     ON CONFLICT (config_id, event_id) DO UPDATE SET created_at = excluded.created_at, expires_at = excluded.expires_at
+       WHERE k.expires_at <= (SELECT to_timestamp(i.at / 1000) FROM input i WHERE i.config_id = excluded.config_id AND i.event_id = excluded.event_id LIMIT 1)
+     RETURNING config_id, event_id
    )
    SELECT min(i.n)::int AS n, min(x.message_id) AS message_id
    FROM fresh f JOIN input i USING (config_id, event_id)
@@ -179,6 +183,7 @@ export class CallbackStore {
           hasEffects(row.normalized)
             ? {
                 clientId: row.client_id,
+                configId: row.config_id,
                 provider: row.provider,
                 event: row.normalized,
                 messageId: row.message_id,
@@ -197,11 +202,11 @@ export class CallbackStore {
           textArray(rows.map((row) => row.message_id)),
         ],
       );
-      return { drafts: result.drafts, rows, suppressed: outcome.suppressed };
+      return { drafts: result.drafts, rows, outcome };
     });
     if (!applied) return 0;
     this.writer.announce(applied.drafts);
-    this.effects.committed(applied.suppressed);
+    this.effects.committed(applied.outcome);
     this.eventSignal.committed(new Set(applied.rows.map((row) => row.client_id)));
     return applied.rows.length;
   }
@@ -249,8 +254,8 @@ export class CallbackStore {
     const applied = await this.database.flush((tx) => this.storeIn(tx, events));
     if (!applied) return;
     this.writer.announce(applied.drafts);
-    this.effects.committed(applied.suppressed);
-    const engaged = events.filter(({ event }) => hasEffects(event)).map(({ clientId }) => clientId);
+    this.effects.committed(applied);
+    const engaged = events.filter(({ event }) => event?.kind === 'engagement').map(({ clientId }) => clientId);
     if (engaged.length > 0) this.eventSignal.committed(new Set(engaged));
   }
 
@@ -283,11 +288,13 @@ export class CallbackStore {
   private async storeIn(
     tx: Transaction,
     events: readonly ReceivedEvent[],
-  ): Promise<(Pick<AppliedChanges, 'drafts'> & Pick<CallbackOutcome, 'suppressed'>) | undefined> {
+  ): Promise<(Pick<AppliedChanges, 'drafts'> & Omit<CallbackOutcome, 'known'>) | undefined> {
     const fresh = await tx.query<{ n: number; message_id: string | null }>(TAKE_KEYS, [
       textArray(events.map((event) => event.configId)),
       textArray(events.map((event) => event.eventId)),
       textArray(events.map((event) => event.event?.externalId)),
+      plainArray(events.map((event) => event.receivedAt)),
+      plainArray(events.map(({ event }) => (event?.kind === 'inbound' ? event.repeatsFor : null))),
     ]);
     if (fresh.length === 0) return undefined;
     const items: StoredItem[] = fresh
@@ -300,17 +307,17 @@ export class CallbackStore {
     const applied = await this.writer.applyIn(tx, reports.map(changeOf));
     reports.forEach((item, index) => (item.known = applied.results[index]!));
     const effectful = items.filter(({ received }) => hasEffects(received.event));
-    let suppressed: CallbackOutcome['suppressed'] = [];
+    let outcome: Omit<CallbackOutcome, 'known'> = { suppressed: [] };
     if (effectful.length > 0) {
       const done = await this.effects.applyIn(
         tx,
         effectful.map(({ received, messageId }) => ({ ...received, event: received.event!, messageId })),
       );
       effectful.forEach((item, index) => (item.known = done.known[index]!));
-      suppressed = done.suppressed;
+      outcome = done;
     }
     await tx.execute(INSERT, rawParameters(items));
-    return { drafts: applied.drafts, suppressed };
+    return { drafts: applied.drafts, ...outcome };
   }
 }
 

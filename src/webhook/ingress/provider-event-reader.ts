@@ -7,7 +7,7 @@ import { ProviderRegistry } from '../../gateway/provider-registry';
 import { MessageWriter, type AppliedChanges } from '../../messaging/record/message-writer';
 import { Database, type Transaction } from '../../platform/database/database';
 import { EventSignal } from '../../platform/events/event-store';
-import { CallbackEffects, hasEffects } from './callback-effects';
+import { CallbackEffects, hasEffects, type CallbackOutcome } from './callback-effects';
 import { textArray } from '../../platform/database/pg-array';
 import { readCallback, storableEvents } from './callback-events';
 import { reportChange, stateOf } from './callback-store';
@@ -67,25 +67,30 @@ export class ProviderEventReader {
   /** @throws Problem not_found */
   async reprocess(clientId: string, id: string): Promise<ProviderEventView> {
     if (idTime(id, 'providerEvent') === null) throw Problem.notFound('provider event');
-    const applied = await this.database.tenant(clientId, async (tx) => {
-      const row = await this.find(tx, clientId, id);
+    const { applied, outcome } = await this.database.tenant(clientId, async (tx) => {
+      const row = await this.find(tx, clientId, id, 'FOR UPDATE');
       return this.apply(tx, clientId, row);
     });
     if (applied) this.writer.announce(applied.drafts);
+    if (outcome) this.effects.committed(outcome);
     this.eventSignal.committed([clientId]);
     return viewOf(await this.database.tenant(clientId, (tx) => this.find(tx, clientId, id)));
   }
 
-  private async find(tx: Transaction, clientId: string, id: string): Promise<Row> {
-    const [row] = await tx.query<Row>(`SELECT ${COLUMNS} FROM provider_events WHERE client_id = $1 AND id = $2`, [
-      clientId,
-      id,
-    ]);
+  private async find(tx: Transaction, clientId: string, id: string, lock: '' | 'FOR UPDATE' = ''): Promise<Row> {
+    const [row] = await tx.query<Row>(
+      `SELECT ${COLUMNS} FROM provider_events WHERE client_id = $1 AND id = $2 ${lock}`,
+      [clientId, id],
+    );
     if (!row) throw Problem.notFound('provider event');
     return row;
   }
 
-  private async apply(tx: Transaction, clientId: string, row: Row): Promise<AppliedChanges | undefined> {
+  private async apply(
+    tx: Transaction,
+    clientId: string,
+    row: Row,
+  ): Promise<{ applied?: AppliedChanges; outcome?: CallbackOutcome }> {
     const read = await this.parserOf(tx, clientId, row);
     let event: NormalizedEvent | undefined;
     try {
@@ -95,6 +100,7 @@ export class ProviderEventReader {
       event = undefined;
     }
     let applied: AppliedChanges | undefined;
+    let outcome: CallbackOutcome | undefined;
     const messageId = event ? await this.messageOf(tx, row, event) : null;
     const receivedAt = Date.parse(row.at);
     let known = false;
@@ -103,11 +109,19 @@ export class ProviderEventReader {
       applied = await this.writer.applyIn(tx, [change]);
       known = applied.results[0] === true;
     } else if (event && hasEffects(event)) {
-      const done = isDone(row, event);
+      const done = isDone(row, event) || !(await this.takesKey(tx, row, event));
       known = done && row.state === 'matched';
       if (!done) {
-        const callback = { clientId, provider: row.provider, event, messageId, receivedAt };
-        known = (await this.effects.applyIn(tx, [callback])).known[0] === true;
+        const callback = {
+          clientId,
+          configId: row.config_id,
+          provider: row.provider,
+          event,
+          messageId,
+          receivedAt,
+        };
+        outcome = await this.effects.applyIn(tx, [callback]);
+        known = outcome.known[0] === true;
       }
     }
     await tx.execute(
@@ -123,7 +137,17 @@ export class ProviderEventReader {
         event ? JSON.stringify(event) : null,
       ],
     );
-    return applied;
+    return { ...(applied && { applied }), ...(outcome && { outcome }) };
+  }
+
+  /** Whether the event has not come in another callback, which today's parser could read when it came. */
+  private async takesKey(tx: Transaction, row: Row, event: NormalizedEvent): Promise<boolean> {
+    if (event.eventId === row.event_id) return true;
+    const taken = await tx.execute(
+      'INSERT INTO provider_event_keys (config_id, event_id, created_at) VALUES ($1, $2, now()) ON CONFLICT DO NOTHING',
+      [row.config_id, event.eventId],
+    );
+    return taken > 0;
   }
 
   /** Today's way to read what is kept. */

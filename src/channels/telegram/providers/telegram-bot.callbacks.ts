@@ -40,7 +40,7 @@ function parse(request: CallbackRequest): NormalizedEvent[] {
   if (typeof id !== 'number' || !Number.isSafeInteger(id)) throw new Error('Telegram: the update has no update_id');
   const kind = Object.keys(update!).find((name) => name !== 'update_id') ?? 'empty';
   const content = update![kind];
-  const base = { eventId: String(id), occurredAt: null, rawWord: kind };
+  const base = { eventId: String(id), occurredAt: null, rawWord: kind, sequence: id };
   if (!isObject(content)) return [{ kind: 'ignored', ...base }];
   const event = { ...base, occurredAt: typeof content.date === 'number' ? content.date * 1000 : null };
   const chat = isObject(content.chat) ? content.chat : undefined;

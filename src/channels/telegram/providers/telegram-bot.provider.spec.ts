@@ -70,7 +70,7 @@ function update(content: object, account: SampleAccount): CallbackRequest {
 
 const chat = { id: 5_005_550_000, type: 'private', first_name: 'Ann', username: 'ann' };
 const sender = { id: 5_005_550_000, is_bot: false, first_name: 'Ann', username: 'ann', language_code: 'en' };
-const base = { eventId: '100001', occurredAt: SAMPLE_NOW };
+const base = { eventId: '100001', occurredAt: SAMPLE_NOW, sequence: 100001 };
 const inbound = {
   kind: 'inbound' as const,
   ...base,
@@ -196,7 +196,7 @@ const callbacks: SampleCallback[] = [
     [{ kind: 'ignored', ...base, rawWord: 'my_chat_member' }],
   ),
   sample('a kind that nobody asked for', { poll: { id: '1' } }, [
-    { kind: 'ignored', eventId: '100001', occurredAt: null, rawWord: 'poll' },
+    { kind: 'ignored', eventId: '100001', occurredAt: null, rawWord: 'poll', sequence: 100001 },
   ]),
 ];
 
