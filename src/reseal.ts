@@ -40,6 +40,7 @@ export async function reseal(env: NodeJS.ProcessEnv): Promise<{ key: string; col
       action: 'secrets.resealed',
       object: `encryption key ${box.sealingKey}`,
       requestId: null,
+      ip: null,
       detail: Object.fromEntries(columns.map(({ name, resealed }) => [name, resealed])),
     });
     return { key: box.sealingKey, columns };
@@ -58,7 +59,8 @@ async function connect(url: string, undo: Array<() => Promise<void> | void>) {
   }
   undo.push(() => dataSource.destroy());
   const [schema] = await dataSource.query<Array<{ known: boolean }>>(
-    "SELECT to_regclass('audit_entries') IS NOT NULL AS known",
+    // The newest of what it writes to.
+    "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('audit_entries') AND attname = 'ip') AS known",
   );
   if (!schema!.known)
     throw new StartRefused('DATABASE_URL: the database has not the schema of this version. Start the service first.');

@@ -6,6 +6,7 @@ import { ApiData, ApiPage, ApiProblems } from '../platform/http/openapi.decorato
 import type { Secret } from '../kernel/secret';
 import type { ApiKeyEntity } from './api-key.entity';
 import { ApiKeysService, type NewApiKey } from './api-keys.service';
+import { Audited } from './audit/audited.decorator';
 import { ShowsSecret } from './audit/shows-secret.decorator';
 import { CurrentTenant, Scopes } from './auth.decorators';
 import { ApiKeyView, CreateApiKeyDto, CreatedApiKeyView, DeletedApiKeyView } from './dto/api-keys.dto';
@@ -34,6 +35,7 @@ export class ApiKeysController {
   @Post('api-keys')
   @Scopes('keys:write')
   @ShowsSecret('api_key.shown')
+  @Audited('api_key.created')
   @ApiOperation({ operationId: 'createApiKey', summary: 'Make an API key' })
   @ApiData(CreatedApiKeyView, { status: 201, description: 'The key; it is shown only here.' })
   @ApiProblems('invalid_request', 'conflict', 'payload_too_large')
@@ -60,6 +62,7 @@ export class ApiKeysController {
 
   @Delete('api-keys/:id')
   @Scopes('keys:write')
+  @Audited('api_key.deleted')
   @ApiOperation({
     operationId: 'deleteApiKey',
     summary: 'Revoke an API key',

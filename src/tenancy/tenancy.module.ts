@@ -8,6 +8,7 @@ import { ApiKeysService } from './api-keys.service';
 import { AuditController } from './audit/audit.controller';
 import { AuditInterceptor } from './audit/audit.interceptor';
 import { AuditLog } from './audit/audit-log';
+import { ChangeInterceptor } from './audit/change.interceptor';
 import { AuthGuard } from './auth.guard';
 import { KeyDirectory } from './key-directory';
 import { KeyUsage } from './key-usage';
@@ -20,7 +21,7 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
 
 /**
  * Decides who calls: which tenant, with which scopes, how often. Owns tenants, their API keys, the guard in front of every route, and the log of
- * who was shown a secret.
+ * who changed what and who was shown a secret.
  * Must not know what a message or a provider is.
  */
 @Global()
@@ -31,6 +32,7 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     ApiKeysService,
     AuditLog,
     AuditInterceptor,
+    ChangeInterceptor,
     KeyDirectory,
     KeyUsage,
     TenantDirectory,
@@ -40,6 +42,14 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     AuthGuard,
     { provide: APP_GUARD, useExisting: AuthGuard },
   ],
-  exports: [TenantDirectory, TenantService, ApiKeysService, AuditLog, AuditInterceptor, ClientAddress],
+  exports: [
+    TenantDirectory,
+    TenantService,
+    ApiKeysService,
+    AuditLog,
+    AuditInterceptor,
+    ChangeInterceptor,
+    ClientAddress,
+  ],
 })
 export class TenancyModule {}

@@ -4,6 +4,7 @@ import { PageQueryDto } from '../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../platform/http/openapi.decorators';
 import { ApiKeysService } from './api-keys.service';
+import { Audited } from './audit/audited.decorator';
 import { ShowsSecret } from './audit/shows-secret.decorator';
 import { AdminOnly } from './auth.decorators';
 import { CreateApiKeyDto, CreatedApiKeyView } from './dto/api-keys.dto';
@@ -25,6 +26,7 @@ export class TenantsController {
 
   @Post()
   @ShowsSecret('tenant_secrets.shown', 'client_id')
+  @Audited('tenant.created')
   @ApiOperation({ operationId: 'createTenant', summary: 'Make a tenant with its first API key' })
   @ApiData(CreatedTenantView, { status: 201, description: 'The tenant, its first key and its signing secret.' })
   @ApiProblems('invalid_request', 'payload_too_large')
@@ -66,6 +68,7 @@ export class TenantsController {
   }
 
   @Patch(':client_id')
+  @Audited('tenant.updated')
   @ApiOperation({ operationId: 'updateTenant', summary: 'Rename, suspend or limit a tenant, or change its settings' })
   @ApiParam(CLIENT_ID)
   @ApiData(TenantView, { description: 'The tenant as it is now.' })
@@ -79,6 +82,7 @@ export class TenantsController {
   @Post(':client_id/signing-secret/rotate')
   @ShowsSecret('signing_secret.shown', 'client_id')
   @HttpCode(200)
+  @Audited('signing_secret.rotated')
   @ApiOperation({ operationId: 'rotateTenantSigningSecret', summary: 'Replace the signing secret of a tenant' })
   @ApiParam(CLIENT_ID)
   @ApiData(SigningSecretView, { description: 'The new secret.' })
@@ -90,6 +94,7 @@ export class TenantsController {
 
   @Post(':client_id/api-keys')
   @ShowsSecret('api_key.shown')
+  @Audited('api_key.created')
   @ApiOperation({ operationId: 'createTenantApiKey', summary: 'Make an API key for a tenant that lost its own' })
   @ApiParam(CLIENT_ID)
   @ApiData(CreatedApiKeyView, { status: 201, description: 'The key.' })

@@ -4,6 +4,7 @@ import { Problem } from '../../kernel/problem';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { Audited } from '../../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { ShowsSecret } from '../../tenancy/audit/shows-secret.decorator';
@@ -53,6 +54,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
 
     @Post()
     @Scopes('configs:write')
+    @Audited('config.created')
     @ApiOperation({
       operationId: `create${named}Config`,
       summary: `Add a ${title} account`,
@@ -92,6 +94,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
 
     @Patch(':id')
     @Scopes('configs:write')
+    @Audited('config.updated')
     @ApiOperation({
       operationId: `update${named}Config`,
       summary: `Change a ${title} account`,
@@ -112,6 +115,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
 
     @Delete(':id')
     @Scopes('configs:write')
+    @Audited('config.decommissioned')
     @ApiOperation({
       operationId: `delete${named}Config`,
       summary: `Decommission a ${title} account`,
@@ -128,6 +132,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
     @Post(':id/activate')
     @HttpCode(200)
     @Scopes('configs:write')
+    @Audited('config.activated')
     @ApiOperation({
       operationId: `activate${named}Config`,
       summary: `Put a ${title} account into service`,
@@ -143,6 +148,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
     @Post(':id/pause')
     @HttpCode(200)
     @Scopes('configs:write')
+    @Audited('config.paused')
     @ApiOperation({
       operationId: `pause${named}Config`,
       summary: `Take a ${title} account out of service`,
@@ -158,6 +164,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
     @Post(':id/resume')
     @HttpCode(200)
     @Scopes('configs:write')
+    @Audited('config.resumed')
     @ApiOperation({
       operationId: `resume${named}Config`,
       summary: `Put a paused ${title} account back into service`,
@@ -173,6 +180,7 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
     @Post(':id/decommission')
     @HttpCode(200)
     @Scopes('configs:write')
+    @Audited('config.decommissioned')
     @ApiOperation({
       operationId: `decommission${named}Config`,
       summary: `Decommission a ${title} account, once`,

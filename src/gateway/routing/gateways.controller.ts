@@ -3,6 +3,7 @@ import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problem } from '../../kernel/problem';
 import { ok, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiProblems } from '../../platform/http/openapi.decorators';
+import { Audited } from '../../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { jsonSchema } from '../configs/json-schema';
@@ -38,6 +39,7 @@ export class GatewaysController {
 
   @Put()
   @Scopes('configs:write')
+  @Audited('gateways.updated')
   @ApiOperation({
     operationId: 'replaceGateways',
     summary: 'Replace how messages find their gateway',

@@ -8,6 +8,7 @@ import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
 import { validateBody } from '../../platform/http/validation';
+import { Audited } from '../../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { DeletedSuppressionView, SuppressionImportView, SuppressionView } from './suppression.view';
@@ -52,6 +53,7 @@ export class SuppressionsController {
 
   @Post()
   @Scopes('messages:send')
+  @Audited('suppression.entered', { figures: ['created', 'updated', 'rejected'] })
   @ApiOperation({
     operationId: 'createSuppressions',
     summary: 'Put one recipient or many on the list',
@@ -86,6 +88,7 @@ export class SuppressionsController {
 
   @Delete()
   @Scopes('messages:send')
+  @Audited('suppression.deleted')
   @ApiOperation({
     operationId: 'deleteSuppressionOf',
     summary: 'Take a recipient off the list',
@@ -113,6 +116,7 @@ export class SuppressionsController {
 
   @Delete(':id')
   @Scopes('messages:send')
+  @Audited('suppression.deleted')
   @ApiOperation({ operationId: 'deleteSuppression', summary: 'Take an entry off the list' })
   @ApiParam({ name: 'id', description: 'Id of the entry.', example: 'sup_01kaqz9yq8e5v6m3c2n1b0a9s8' })
   @ApiData(DeletedSuppressionView, { description: 'It is off the list.' })

@@ -3,17 +3,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { newId } from '../../kernel/ids';
 import { Database } from '../../platform/database/database';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
-
-/** What is noted: a secret that an answer shows, or something done to all secrets. */
-export const AUDIT_ACTIONS = [
-  'api_key.shown',
-  'signing_secret.shown',
-  'tenant_secrets.shown',
-  'webhook_secret.shown',
-  'callback_urls.shown',
-  'secrets.resealed',
-] as const;
-export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+import type { AuditAction } from './audit-actions';
 
 /** One thing to note. Never holds a secret. */
 export interface NewAuditEntry {
@@ -22,9 +12,11 @@ export interface NewAuditEntry {
   /** The id of the API key that asked, `operator` for who has the operator's key, `command` for a command of the operator. */
   actor: string;
   action: AuditAction;
-  /** Id of what the secret belongs to. */
+  /** Id of what was changed, or of what the secret belongs to. */
   object: string;
   requestId: string | null;
+  /** Where the request came from; null for a command. */
+  ip: string | null;
   detail?: Readonly<Record<string, unknown>>;
 }
 
@@ -39,6 +31,11 @@ export interface AuditFilter {
   clientId?: string;
   action?: string;
   actor?: string;
+  object?: string;
+  /** Milliseconds since the epoch: from this time on. */
+  from?: number;
+  /** Before this time. */
+  to?: number;
   limit: number;
   cursor?: string;
 }
@@ -51,12 +48,13 @@ interface Row {
   object: string;
   at: Date;
   request_id: string | null;
+  ip: string | null;
   detail: Record<string, unknown> | null;
 }
 
 const LIST = 'audit';
 
-/** Notes who was shown a secret. Entries are neither changed nor deleted. */
+/** Notes who changed what, and who was shown a secret. Entries are neither changed nor deleted. */
 @Injectable()
 export class AuditLog {
   constructor(
@@ -66,8 +64,8 @@ export class AuditLog {
 
   async record(entry: NewAuditEntry): Promise<void> {
     await this.database.execute(
-      `INSERT INTO audit_entries (id, client_id, actor, action, object, at, request_id, detail)
-       VALUES ($1, $2, $3, $4, $5, to_timestamp($6 / 1000.0), $7, $8)`,
+      `INSERT INTO audit_entries (id, client_id, actor, action, object, at, request_id, ip, detail)
+       VALUES ($1, $2, $3, $4, $5, to_timestamp($6 / 1000.0), $7, $8, $9)`,
       [
         newId('audit'),
         entry.clientId,
@@ -76,6 +74,7 @@ export class AuditLog {
         entry.object,
         this.clock.now(),
         entry.requestId,
+        entry.ip,
         entry.detail === undefined ? null : JSON.stringify(entry.detail),
       ],
     );
@@ -88,14 +87,18 @@ export class AuditLog {
     const add = (column: string, value: unknown, comparison = '='): void => {
       if (value === undefined) return;
       values.push(value);
-      conditions.push(`${column} ${comparison} $${values.length}`);
+      const parameter = `$${values.length}`;
+      conditions.push(`${column} ${comparison} ${column === 'at' ? `to_timestamp(${parameter} / 1000.0)` : parameter}`);
     };
     add('client_id', filter.clientId);
     add('action', filter.action);
     add('actor', filter.actor);
+    add('object', filter.object);
+    add('at', filter.from, '>=');
+    add('at', filter.to, '<');
     if (filter.cursor !== undefined) add('id', decodeCursor(filter.cursor, LIST, 1)[0], '<');
     values.push(filter.limit + 1);
-    const sql = `SELECT id, client_id, actor, action, object, at, request_id, detail FROM audit_entries
+    const sql = `SELECT id, client_id, actor, action, object, at, request_id, host(ip) AS ip, detail FROM audit_entries
       ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY id DESC LIMIT $${values.length}`;
     const rows =
       filter.clientId === undefined
@@ -115,6 +118,7 @@ function entryOf(row: Row): AuditEntry {
     object: row.object,
     at: row.at,
     requestId: row.request_id,
+    ip: row.ip,
     ...(row.detail !== null && { detail: row.detail }),
   };
 }

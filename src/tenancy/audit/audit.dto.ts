@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
+import { IsIn, IsOptional, IsRFC3339, IsString, Length, Matches } from 'class-validator';
 import { PageQueryDto } from '../../platform/http/cursor';
-import { AUDIT_ACTIONS, type AuditAction, type AuditEntry } from './audit-log';
+import { AUDIT_ACTIONS, type AuditAction } from './audit-actions';
+import type { AuditEntry } from './audit-log';
 
 /** The parameters of a tenant's audit list. */
 export class ListAuditQueryDto extends PageQueryDto {
@@ -15,6 +16,29 @@ export class ListAuditQueryDto extends PageQueryDto {
   @IsString()
   @Length(1, 64)
   actor?: string;
+
+  @ApiPropertyOptional({
+    description: 'Only what was done to this object: an id.',
+    example: 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  })
+  @IsOptional()
+  @IsString()
+  @Length(1, 128)
+  object?: string;
+
+  @ApiPropertyOptional({
+    description: 'Only from this time on.',
+    format: 'date-time',
+    example: '2026-01-31T00:00:00Z',
+  })
+  @IsOptional()
+  @IsRFC3339()
+  from?: string;
+
+  @ApiPropertyOptional({ description: 'Only before this time.', format: 'date-time', example: '2026-02-28T00:00:00Z' })
+  @IsOptional()
+  @IsRFC3339()
+  to?: string;
 }
 
 /** The parameters of the operator's audit list. */
@@ -47,14 +71,17 @@ export class AuditEntryView {
   @ApiProperty({ description: 'What was done.', enum: AUDIT_ACTIONS, example: 'webhook_secret.shown' })
   action: AuditAction;
 
-  @ApiProperty({ description: 'What the secret belongs to.', example: 'whe_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  @ApiProperty({
+    description: 'Id of what was changed, or of what the secret belongs to; the tenant’s own where it has none.',
+    example: 'whe_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  })
   object: string;
 
   @ApiProperty({ description: 'When.', format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
   at: string;
 
   @ApiProperty({
-    description: '`X-Request-Id` of the answer that showed it; null for a command.',
+    description: '`X-Request-Id` of the answer; null for a command.',
     nullable: true,
     type: String,
     example: 'req_01kaqz9yq8e5v6m3c2n1b0a9s8',
@@ -62,11 +89,19 @@ export class AuditEntryView {
   request_id: string | null;
 
   @ApiProperty({
-    description: 'Figures; never a secret.',
+    description: 'The address that the request came from; null for a command.',
+    nullable: true,
+    type: String,
+    example: '203.0.113.7',
+  })
+  ip: string | null;
+
+  @ApiProperty({
+    description: '`fields`: the names of the fields that the request set; besides, figures. Never a value.',
     type: 'object',
     additionalProperties: true,
     nullable: true,
-    example: null,
+    example: { fields: ['credentials.api_key', 'max_per_second'] },
   })
   detail: Record<string, unknown> | null;
 
@@ -79,6 +114,7 @@ export class AuditEntryView {
       object: entry.object,
       at: entry.at.toISOString(),
       request_id: entry.requestId,
+      ip: entry.ip,
       detail: entry.detail ?? null,
     };
   }

@@ -1,5 +1,5 @@
 import { applyDecorators, SetMetadata, UseInterceptors } from '@nestjs/common';
-import type { AuditAction } from './audit-log';
+import type { AuditAction } from './audit-actions';
 import { AuditInterceptor, SHOWS_SECRET, type SecretShown } from './audit.interceptor';
 
 /**

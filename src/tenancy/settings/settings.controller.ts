@@ -2,6 +2,7 @@ import { Body, Controller, Get, Patch } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ok, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiProblems } from '../../platform/http/openapi.decorators';
+import { Audited } from '../audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../auth.decorators';
 import type { Principal } from '../principal';
 import { tenantSettings } from '../tenant-settings';
@@ -30,6 +31,7 @@ export class SettingsController {
 
   @Patch()
   @Scopes('configs:write')
+  @Audited('settings.updated')
   @ApiOperation({
     operationId: 'updateSettings',
     summary: 'Change your settings',

@@ -4,6 +4,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { decodeCursor, encodeCursor, PageQueryDto } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { Audited } from '../../tenancy/audit/audited.decorator';
 import { ShowsSecret } from '../../tenancy/audit/shows-secret.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
@@ -26,6 +27,7 @@ export class WebhooksController {
   @Post()
   @Scopes('webhooks:write')
   @ShowsSecret('webhook_secret.shown')
+  @Audited('webhook.created')
   @ApiOperation({
     operationId: 'createWebhook',
     summary: 'Have events posted to a URL',
@@ -77,6 +79,7 @@ export class WebhooksController {
 
   @Patch(':id')
   @Scopes('webhooks:write')
+  @Audited('webhook.updated')
   @ApiOperation({ operationId: 'updateWebhook', summary: 'Change a webhook endpoint' })
   @ApiParam(ID)
   @ApiData(WebhookView, { description: 'The endpoint as it is now.' })
@@ -91,6 +94,7 @@ export class WebhooksController {
 
   @Delete(':id')
   @Scopes('webhooks:write')
+  @Audited('webhook.deleted')
   @ApiOperation({ operationId: 'deleteWebhook', summary: 'Delete a webhook endpoint and what waits for it' })
   @ApiParam(ID)
   @ApiData(DeletedWebhookView, { description: 'It is deleted.' })
@@ -104,6 +108,7 @@ export class WebhooksController {
   @HttpCode(200)
   @Scopes('webhooks:write')
   @ShowsSecret('webhook_secret.shown')
+  @Audited('webhook_secret.rotated')
   @ApiOperation({
     operationId: 'rotateWebhookSecret',
     summary: 'Replace the signing secret',

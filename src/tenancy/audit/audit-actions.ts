@@ -1,0 +1,43 @@
+/**
+ * What is noted, `<what>.<what was done>`. `…shown`: an answer showed a secret. The others change what a tenant or the operator has set up, or erase
+ * what is stored. A route that does so is marked with `@Audited(action)`; a new kind of change gets its line here.
+ */
+export const AUDIT_ACTIONS = [
+  'api_key.shown',
+  'signing_secret.shown',
+  'tenant_secrets.shown',
+  'webhook_secret.shown',
+  'callback_urls.shown',
+  'secrets.resealed',
+  'tenant.created',
+  'tenant.updated',
+  'signing_secret.rotated',
+  'api_key.created',
+  'api_key.deleted',
+  'settings.updated',
+  'config.created',
+  'config.updated',
+  'config.activated',
+  'config.paused',
+  'config.resumed',
+  'config.decommissioned',
+  'gateways.updated',
+  'quotas.updated',
+  'webhook.created',
+  'webhook.updated',
+  'webhook.deleted',
+  'webhook_secret.rotated',
+  'suppression.entered',
+  'suppression.deleted',
+  'number.created',
+  'number.updated',
+  'number.deleted',
+  'template.created',
+  'template.updated',
+  'template.deleted',
+  'report_schedule.created',
+  'report_schedule.updated',
+  'report_schedule.deleted',
+  'privacy.erased',
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
