@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { AlertsModule } from './alerts/alerts.module';
 import { EmailModule } from './channels/email/email.module';
 import { PushModule } from './channels/push/push.module';
 import { SmsModule } from './channels/sms/sms.module';
@@ -76,6 +77,7 @@ export class AppModule {
         WebhookEndpointsModule,
         NumbersModule,
         UsageModule,
+        AlertsModule,
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],

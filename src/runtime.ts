@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { AlertMailer } from './alerts/alert-mailer';
 import { APP_CONFIG, type AppConfig, type Role } from './config/app-config';
 import { LOGGER, type Logger } from './kernel/logger';
 import { ConfigProber } from './gateway/configs/config-prober';
@@ -40,6 +41,7 @@ export class BackgroundWork {
     sessions: SessionKeeper,
     dispatcher: Dispatcher,
     recovery: ClaimRecovery,
+    alertMails: AlertMailer,
   ) {
     this.list = [
       { roles: ['scheduler'], name: 'maintenance', work: maintenance },
@@ -50,6 +52,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'status polls', work: polls },
       { roles: ['scheduler'], name: 'usage roll-up', work: usage },
       { roles: ['scheduler'], name: 'parts of inbound messages', work: inboundParts },
+      { roles: ['scheduler'], name: 'alert mails', work: alertMails },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       // Before the dispatcher, which goes by what is held; and given up after it.

@@ -1,6 +1,7 @@
 import { domainToASCII } from 'node:url';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { isEmailAddress } from '../kernel/email-address';
 import { Secret } from '../kernel/secret';
 
 /** What a process does: take requests, send and deliver, run timed work, or all of it. */
@@ -69,6 +70,11 @@ const mailDomain = z
   .string()
   .transform((text) => domainToASCII(text.trim()))
   .refine((text) => /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/.test(text), 'must be a domain name');
+
+const emailAddresses = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .refine((parts) => parts.every(isEmailAddress), 'must be an email address, or several separated by commas');
 
 const SMTP_URL = 'must be smtp://[user:password@]host[:port] or smtps://…, with ?tls=none for a server in clear';
 
@@ -164,6 +170,11 @@ export const ENVIRONMENT = z.object({
     .optional()
     .describe(
       'Mail server of the operator, for inbound messages, alerts and reports by email: `smtp://user:password@host:587` (STARTTLS, which the server must offer) or `smtps://user:password@host:465` (TLS from the first byte); `smtp://host:25?tls=none` goes in clear, which is the default on a loopback address. Unset: the stand-in of the simulator while that is on, else such mail fails and is tried again.',
+    ),
+  UNIMSG_ALERT_EMAIL: emailAddresses
+    .default([])
+    .describe(
+      'Who is mailed when an alert of any tenant is raised or cleared; several addresses are separated by commas. Tenants name their own in their settings. Unset: nobody.',
     ),
   UNIMSG_SECRETS_DIR: z
     .string()
@@ -282,6 +293,8 @@ export interface AppConfig {
   readonly mailDomain: string;
   /** Undefined: the simulator's stand-in, else none. */
   readonly smtp: SmtpSettings | undefined;
+  /** Addresses that are mailed the alerts of all tenants. */
+  readonly alertEmails: readonly string[];
   readonly secretsDir: string | undefined;
   /** Undefined: `vault:` references are not read. */
   readonly vault: VaultSettings | undefined;
@@ -364,6 +377,7 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
     trustedProxies: Object.freeze([...values.UNIMSG_TRUSTED_PROXIES]),
     mailDomain: values.UNIMSG_MAIL_DOMAIN,
     smtp: values.UNIMSG_SMTP_URL,
+    alertEmails: Object.freeze([...values.UNIMSG_ALERT_EMAIL]),
     secretsDir: values.UNIMSG_SECRETS_DIR,
     vault: vaultSettings(values),
     azureKeyVault: azureKeyVaultSettings(values),

@@ -7,6 +7,8 @@ import { Database, type Transaction } from '../platform/database/database';
 const EVERY_MS = 60_000;
 /** Raw callbacks are kept for 30 days; their keys as long, so that a late repeat is still known. */
 const CALLBACK_DAYS = 30;
+/** Alerts that are over. */
+const ALERT_DAYS = 90;
 const DELETE_BATCH = 10_000;
 /** Longest time of a round that goes into deleting from one table; the rest comes in the next one. */
 const DELETE_MS = 10_000;
@@ -76,6 +78,11 @@ export class Maintenance {
            WHERE id < $1 AND created_at < now() - interval '${CALLBACK_DAYS} days' ORDER BY id LIMIT ${DELETE_BATCH}) old
          WHERE e.id = old.id AND e.created_at = old.created_at`,
         [idAt('providerEvent', Date.now() - CALLBACK_DAYS * 24 * 3_600_000)],
+      ],
+      [
+        `DELETE FROM alerts WHERE id IN (
+           SELECT id FROM alerts WHERE cleared_at < now() - interval '${ALERT_DAYS} days' ORDER BY cleared_at LIMIT ${DELETE_BATCH})`,
+        [],
       ],
     ];
   }

@@ -41,6 +41,7 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path.endsWith('/refresh')) return ['messages:read'];
   if (path.startsWith('/v1/suppressions')) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/messages') || SEND.test(path)) return [read ? 'messages:read' : 'messages:send'];
+  if (path.startsWith('/v1/alerts')) return ['usage:read'];
   throw new Error(`no scope known for ${method} ${path}`);
 }
 
@@ -54,6 +55,7 @@ const UNKNOWN: PathIds = {
   api_key: 'key_01kaqz9yq8e5v6m3c2n1b0a9s8',
   provider_event: 'pev_01kaqz9yq8e5v6m3c2n1b0a9s8',
   suppression: 'sup_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  alert: 'alr_01kaqz9yq8e5v6m3c2n1b0a9s8',
   token: 'x',
 };
 

@@ -1,3 +1,4 @@
+import { newId } from '../../src/kernel/ids';
 import type { Operation } from './api-contract';
 import { eventually } from './api-client';
 import { ClientReceiver } from './client-receiver';
@@ -16,6 +17,7 @@ export interface PathIds {
   api_key: string;
   provider_event: string;
   suppression: string;
+  alert: string;
   /** Of an unsubscribe link. */
   token: string;
   /** A config of every further provider, by its path name. */
@@ -71,11 +73,23 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       api_key: key.body.data.id,
       provider_event: events.body.data[0].id,
       suppression: suppression.body.data.id,
+      alert: await makeAlert(service, tenant),
       token: `${tenant.twilio.id}.${messageId}.x`,
     };
   } finally {
     await receiver.close();
   }
+}
+
+/** Without its event, which would go to the webhook. */
+async function makeAlert(service: Service, tenant: Tenant): Promise<string> {
+  const id = newId('alert');
+  await service.database.database.execute(
+    `INSERT INTO alerts (id, client_id, alert, subject, severity, detail, data, raised_at, last_seen_at)
+     VALUES ($1, $2, 'receiver_slow', 'sample', 'warning', 'A sample.', '{}', now(), now())`,
+    [id, tenant.clientId],
+  );
+  return id;
 }
 
 /** The accounts that every tenant of a spec has. */
@@ -99,6 +113,7 @@ function idKind(path: string, parameter: string): keyof PathIds {
   if (path.startsWith('/v1/api-keys/')) return 'api_key';
   if (path.startsWith('/v1/provider-events/')) return 'provider_event';
   if (path.startsWith('/v1/suppressions/')) return 'suppression';
+  if (path.startsWith('/v1/alerts/')) return 'alert';
   throw new Error(`no sample for {id} of ${path}`);
 }
 

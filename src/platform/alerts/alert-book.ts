@@ -65,7 +65,7 @@ const CLEAR = statement(
 const TO_MAIL = statement(
   'alerts.to_mail',
   `INSERT INTO alert_mails (alert_id, step, audience, client_id, due_at)
-   SELECT n.id, $3, audience, n.client_id, now()
+   SELECT n.id, $3, audience, n.client_id, '-infinity'
    FROM unnest($1::text[], $2::text[]) AS n(id, client_id), unnest(ARRAY['tenant', 'operator']) AS audience`,
 );
 

@@ -5,24 +5,28 @@ export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 /** What can be raised: how urgent it is, and, for the documentation, what it says, what its `subject` is and when it is over. */
 export const ALERTS = {
   config_error: {
+    title: 'Provider account fails',
     severity: 'critical',
     means: 'A provider account refuses our credentials, so nothing is sent by it.',
     subject: 'the config',
     over: 'it works again, or is decommissioned',
   },
   webhook_disabled: {
+    title: 'Webhook endpoint disabled',
     severity: 'critical',
     means: 'Every delivery to a webhook endpoint failed for 5 days, so it was disabled.',
     subject: 'the endpoint',
     over: 'it is enabled again or deleted',
   },
   receiver_slow: {
+    title: 'Receiver is slow',
     severity: 'warning',
     means: 'A receiver of inbound messages took longer than 5 seconds to answer.',
     subject: 'the receiver',
     over: 'it has answered within 5 seconds for 15 minutes, or is removed',
   },
   delivery_error_rate: {
+    title: 'Deliveries fail',
     severity: 'critical',
     means:
       'More than 1 % of the last 15 minutes’ delivery tries to a receiver of inbound messages failed (at least 20 tries).',
@@ -30,24 +34,30 @@ export const ALERTS = {
     over: 'the rate of the last 15 minutes is 1 % or less, or it is removed',
   },
   sequence_gap: {
+    title: 'Messages missing at a provider',
     severity: 'warning',
     means: 'A provider counts the messages that it hands over, and some of them did not come.',
     subject: 'the number',
     over: 'they have come, or an hour later',
   },
   dead_letter: {
+    title: 'Inbound messages not delivered',
     severity: 'critical',
     means: 'Inbound messages could not be delivered with all their tries; they are kept.',
     subject: 'the receiver',
     over: 'all of them are delivered, or the receiver is removed',
   },
   inbound_unmatched: {
+    title: 'Messages to an unknown number',
     severity: 'warning',
     means: 'Messages came to a number that nobody has; they are kept as `unmatched`.',
     subject: 'the number written to',
     over: 'the number is added, or none came for 24 hours',
   },
-} as const satisfies Record<string, { severity: AlertSeverity; means: string; subject: string; over: string }>;
+} as const satisfies Record<
+  string,
+  { title: string; severity: AlertSeverity; means: string; subject: string; over: string }
+>;
 
 /** Stable word of an alert. */
 export type AlertWord = keyof typeof ALERTS;
