@@ -9,7 +9,7 @@ import { LOGGER, type Logger } from '../kernel/logger';
 import { ChangeFeed } from '../platform/database/change-feed';
 import { Database } from '../platform/database/database';
 import { AlertBook } from '../platform/alerts/alert-book';
-import { EventStore } from '../platform/events/event-store';
+import { EventSignal, EventStore } from '../platform/events/event-store';
 import { HTTP_CLIENT, type HttpClient } from '../platform/http-client/http-client';
 import { HttpClientModule } from '../platform/http-client/http-client.module';
 import { SsrfGuard } from '../platform/http-client/ssrf-guard';
@@ -40,6 +40,10 @@ import { CircuitBreakers } from './limits/circuit-breakers';
 import { GatewayRates, LocalRates } from './limits/gateway-rates';
 import { SharedRates } from './limits/shared-rates';
 import { ProviderRegistry } from './provider-registry';
+import { QuotaHints } from './quotas/quota-hints';
+import { QuotaLedger } from './quotas/quota-ledger';
+import { QuotaReader } from './quotas/quota-reader';
+import { QuotasController } from './quotas/quotas.controller';
 import { Router } from './router';
 import { GatewayRoutesEntity } from './routing/gateway-routes.entity';
 import { GatewaysController } from './routing/gateways.controller';
@@ -209,8 +213,9 @@ const CALLS: Provider[] = [
   },
   {
     provide: Router,
-    inject: [ConfigDirectory, CircuitBreakers],
-    useFactory: (directory: ConfigDirectory, circuits: CircuitBreakers) => new Router(directory, circuits),
+    inject: [ConfigDirectory, CircuitBreakers, QuotaLedger],
+    useFactory: (directory: ConfigDirectory, circuits: CircuitBreakers, quotas: QuotaLedger) =>
+      new Router(directory, circuits, quotas),
   },
   {
     provide: GatewayRoutesService,
@@ -222,6 +227,26 @@ const CALLS: Provider[] = [
       configs: ConfigService,
       clock: Clock,
     ) => new GatewayRoutesService(database, registry, directory, configs, clock),
+  },
+];
+
+const QUOTAS: Provider[] = [
+  {
+    provide: QuotaHints,
+    inject: [CLOCK, ChangeFeed],
+    useFactory: (clock: Clock, feed: ChangeFeed) => new QuotaHints(clock, feed),
+  },
+  {
+    provide: QuotaLedger,
+    inject: [Database, TenantDirectory, QuotaHints, EventSignal, CLOCK],
+    useFactory: (database: Database, tenants: TenantDirectory, hints: QuotaHints, signal: EventSignal, clock: Clock) =>
+      new QuotaLedger(database, tenants, hints, signal, clock),
+  },
+  {
+    provide: QuotaReader,
+    inject: [QuotaLedger, ConfigDirectory, CLOCK],
+    useFactory: (ledger: QuotaLedger, directory: ConfigDirectory, clock: Clock) =>
+      new QuotaReader(ledger, directory, clock),
   },
 ];
 
@@ -334,8 +359,8 @@ const HEALTH: Provider[] = [
 @Global()
 @Module({
   imports: [HttpClientModule, TypeOrmModule.forFeature([ProviderConfigEntity, SecretEntity, GatewayRoutesEntity])],
-  controllers: [GatewaysController],
-  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...SESSIONS, ...HEALTH],
+  controllers: [GatewaysController, QuotasController],
+  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...QUOTAS, ...SESSIONS, ...HEALTH],
   exports: [
     ProviderRegistry,
     SimulatorAddress,
@@ -349,6 +374,8 @@ const HEALTH: Provider[] = [
     GatewayRates,
     GatewayCalls,
     Router,
+    QuotaLedger,
+    QuotaReader,
     GatewayStates,
     ConfigProber,
     ConfigSubscriber,

@@ -2,6 +2,7 @@ import type { Channel } from '../kernel/channel';
 import type { ConfigDirectory } from './configs/config-directory';
 import type { ProviderConfig } from './configs/provider-config';
 import type { CircuitBreakers } from './limits/circuit-breakers';
+import type { QuotaLedger } from './quotas/quota-ledger';
 import { isInCountries } from './routing/country';
 import type { OnAmbiguous } from './routing/routes';
 import type { TenantGateways } from './routing/tenant-gateways';
@@ -12,6 +13,10 @@ export interface RouteRequest {
   to: string;
   /** A provider key, slug or alias, or `cfg_…`: then no other gateway is used. */
   provider?: string | null;
+  /** The config that the message was accepted for, or has gone on to: its place in that one's quota is taken already. */
+  lane?: string;
+  /** Decides which few messages test a gateway that has lost its place. */
+  messageId?: string;
 }
 
 /** A gateway that may be asked, with the rule that chose it: `provider`, `routing[+39]`, `primary`, `fallback[0]`. */
@@ -30,12 +35,17 @@ export interface Skip {
   configId?: string;
   /**
    * `unknown_provider`, `unknown_config`, `wrong_channel`, `no_config`, `config_draft`, `config_paused`, `config_error`,
-   * `config_decommissioned`, `country_not_supported` or `circuit_open`.
+   * `config_decommissioned`, `country_not_supported`, `circuit_open` or `quota_exceeded`.
    */
   reason: string;
-  /** It may be usable in a while without anyone changing a setting: the config is in error, or its circuit is open. */
+  /** It may be usable in a while without anyone changing a setting: the config is in error, its circuit is open, or its quota is used up. */
   temporary: boolean;
+  /** The config, where it is temporary. */
+  config?: ProviderConfig;
 }
+
+/** Why a config is passed over whose hard quota is used up. */
+export const QUOTA_EXCEEDED = 'quota_exceeded';
 
 /** Which gateways a message may take, in order, each once. */
 export interface Route {
@@ -50,6 +60,7 @@ export class Router {
   constructor(
     private readonly directory: ConfigDirectory,
     private readonly circuits: CircuitBreakers,
+    private readonly quotas: Pick<QuotaLedger, 'configUsedUp' | 'enter'>,
   ) {}
 
   async route(clientId: string, request: RouteRequest): Promise<Route> {
@@ -63,6 +74,15 @@ export class Router {
     return snapshot && this.in(snapshot, request);
   }
 
+  /**
+   * For a message that goes on to another config: takes its place in that one's quotas.
+   * @returns false when there is none left: it cannot go there
+   */
+  enter(clientId: string, configId: string, messageId: string): boolean | Promise<boolean> {
+    const config = this.directory.snapshotSync(clientId)?.config(configId);
+    return config?.quotas ? this.quotas.enter(config, messageId) : true;
+  }
+
   private in(snapshot: TenantGateways, request: RouteRequest): Route {
     const plan = snapshot.plan(request.channel, request.to, request.provider ?? undefined);
     const route: Route = {
@@ -74,7 +94,14 @@ export class Router {
     for (const step of plan.steps) {
       if (!('config' in step)) {
         const { gateway, configId, skip, temporary } = step;
-        route.skipped.push({ gateway, ...(configId !== undefined && { configId }), reason: skip, temporary });
+        const config = temporary && configId !== undefined ? snapshot.config(configId) : undefined;
+        route.skipped.push({
+          gateway,
+          ...(configId !== undefined && { configId }),
+          reason: skip,
+          temporary,
+          ...(config && { config }),
+        });
         continue;
       }
       const { gateway, config, reason } = step;
@@ -82,7 +109,9 @@ export class Router {
       if (config.countries !== null && !isInCountries(request.to, config.countries))
         route.skipped.push({ gateway, configId, reason: 'country_not_supported', temporary: false });
       else if (!this.circuits.canTry(configId))
-        route.skipped.push({ gateway, configId, reason: 'circuit_open', temporary: true });
+        route.skipped.push({ gateway, configId, reason: 'circuit_open', temporary: true, config });
+      else if (config.quotas !== null && configId !== request.lane && this.quotas.configUsedUp(config))
+        route.skipped.push({ gateway, configId, reason: QUOTA_EXCEEDED, temporary: true, config });
       else route.candidates.push({ gateway, configId, reason, config });
     }
     return route;

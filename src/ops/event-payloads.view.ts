@@ -3,6 +3,7 @@ import { BOUNCE_TYPES } from '../gateway/contracts/callback';
 import { CHANNELS } from '../kernel/channel';
 import { INBOUND_STATES } from '../messaging/inbound/inbound.types';
 import { ALERT_SEVERITIES, ALERT_WORDS, alertsTable } from '../platform/alerts/alert-words';
+import { QUOTA_MODES, QUOTA_PERIODS } from '../tenancy/quotas';
 
 const MESSAGE_ID = 'msg_01kaqz9yq8e5v6m3c2n1b0a9s8';
 const CONFIG_ID = 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8';
@@ -375,6 +376,52 @@ export class AlertEventData {
 
   @ApiPropertyOptional({ description: '`sequence_gap`: how many did not come.', type: 'integer', example: 2 })
   missing?: number;
+}
+
+/** `data` of `usage.quota_warning` and `usage.quota_exceeded`. */
+export class QuotaEventData {
+  @ApiProperty({ description: 'Your tenant.', example: 'demo_4k2j9x0m3b7q1w5z' })
+  client_id: string;
+
+  @ApiProperty({
+    description: 'Whose messages the quota counts: all of the tenant, or those of one config.',
+    enum: ['tenant', 'config'],
+    example: 'tenant',
+  })
+  scope: string;
+
+  @ApiProperty({
+    description: 'The config; null for a quota of the tenant.',
+    type: String,
+    nullable: true,
+    example: null,
+  })
+  config_id: string | null;
+
+  @ApiProperty({ description: 'A day or a calendar month.', enum: QUOTA_PERIODS, example: 'daily' })
+  period: string;
+
+  @ApiProperty({
+    description: '`hard`: sends over it are refused; `soft`: they are accepted.',
+    enum: QUOTA_MODES,
+    example: 'hard',
+  })
+  mode: string;
+
+  @ApiProperty({ description: 'Most messages of the period.', type: 'integer', example: 10000 })
+  limit: number;
+
+  @ApiProperty({ description: 'Messages accepted in the period so far.', type: 'integer', example: 8000 })
+  used: number;
+
+  @ApiProperty({ description: 'The time zone that the period follows.', example: 'Europe/Rome' })
+  time_zone: string;
+
+  @ApiProperty({ description: 'When the period began.', format: 'date-time', example: '2026-11-21T23:00:00.000Z' })
+  period_start: string;
+
+  @ApiProperty({ description: 'When the next one begins.', format: 'date-time', example: '2026-11-22T23:00:00.000Z' })
+  resets_at: string;
 }
 
 /** `data` of `webhook.test`. */

@@ -8,6 +8,7 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Messages', 'Read, list, cancel and refresh messages; send many at once.'],
   ['Suppressions', 'Whom nothing more is sent to: who wrote STOP, unsubscribed, complained or cannot be reached.'],
   ['Gateways', 'Which of your provider accounts a message may take, and in which order.'],
+  ['Quotas', 'How far the quotas of your tenant and of your accounts are used.'],
   ['Webhooks', 'Events posted to your own URL, signed.'],
   ['Events', 'The same events, to pull.'],
   ['Provider callbacks', 'Where providers report, and what they reported.'],

@@ -7,6 +7,7 @@ import {
   EngagementEventData,
   InboundEventData,
   MessageEventData,
+  QuotaEventData,
   TestEventData,
 } from './event-payloads.view';
 
@@ -48,6 +49,15 @@ export const SENT_EVENTS: Readonly<Record<string, SentEvent>> = {
   },
   'alert.raised': { data: AlertEventData, summary: 'Something needs a person' },
   'alert.cleared': { data: AlertEventData, summary: 'It no longer does' },
+  'usage.quota_warning': {
+    data: QuotaEventData,
+    summary: 'Most of a quota, 80 %, is used; once a period',
+  },
+  'usage.quota_exceeded': {
+    data: QuotaEventData,
+    summary: 'A quota is used up; once a period',
+    example: { used: 10000 },
+  },
   'webhook.test': { data: TestEventData, summary: 'You asked for a test of an endpoint; it cannot be subscribed to' },
 };
 
@@ -81,7 +91,7 @@ export function openApiWebhooks(): Webhooks {
 
 function operation(type: string, { data, summary }: SentEvent) {
   return {
-    operationId: `on${type.replace(/(?:^|\.)(\w)/g, (_, first: string) => first.toUpperCase())}`,
+    operationId: `on${type.replace(/(?:^|[._])(\w)/g, (_, first: string) => first.toUpperCase())}`,
     summary,
     tags: ['Webhooks'],
     security: [],

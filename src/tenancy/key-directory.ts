@@ -6,8 +6,10 @@ import { TokenBucket } from '../kernel/token-bucket';
 import { ChangeFeed } from '../platform/database/change-feed';
 import { Database, statement } from '../platform/database/database';
 import type { Principal, Scope } from './principal';
+import { quotasOf, type Quotas } from './quotas';
 import { SnapshotCache } from './snapshot-cache';
 import { TENANT_CHANGED } from './tenant-directory';
+import { tenantSettings } from './tenant-settings';
 import type { TenantStatus } from './tenant.entity';
 
 /** Topic of the change feed; its ids are client ids. */
@@ -31,7 +33,7 @@ const MOST_UNKNOWN = 5_000;
 
 const READ = statement(
   'tenancy.key',
-  `SELECT k.id, k.client_id, k.scopes, k.sandbox, k.expires_at, t.status
+  `SELECT k.id, k.client_id, k.scopes, k.sandbox, k.expires_at, t.status, t.quotas, t.settings
    FROM api_keys k JOIN tenants t ON t.client_id = k.client_id WHERE k.hash = $1`,
 );
 
@@ -42,6 +44,8 @@ interface Row {
   sandbox: boolean;
   expires_at: Date | null;
   status: TenantStatus;
+  quotas: Quotas;
+  settings: Record<string, unknown>;
 }
 
 /** Finds API keys by the SHA-256 of their text (hex), from memory where it can. */
@@ -106,6 +110,7 @@ export class KeyDirectory {
         keyId: row.id,
         scopes: Object.freeze(row.scopes),
         sandbox: row.sandbox,
+        limits: Object.freeze({ quotas: quotasOf(row.quotas), timeZone: tenantSettings(row.settings).timeZone }),
       }),
       tenantStatus: row.status,
       expiresAt: row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY,

@@ -1,3 +1,5 @@
+import type { TenantLimits } from './quotas';
+
 /** What an API key may do. */
 export const SCOPES = [
   'messages:send',
@@ -19,4 +21,6 @@ export interface Principal {
   readonly scopes: readonly Scope[];
   /** The key was made with `"sandbox": true`: everything that it sends is simulated. */
   readonly sandbox: boolean;
+  /** What limits the tenant, as far as it is known already. */
+  readonly limits?: TenantLimits;
 }

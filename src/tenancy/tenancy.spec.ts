@@ -123,7 +123,13 @@ describe('tenancy', () => {
       const answer = await as(fully.api_key, http().get('/v1/probe/send')).expect(200);
       expect(answer.body).toEqual({
         success: true,
-        data: { clientId: acme.client_id, keyId: fully.id, scopes: ['messages:read', 'messages:send'], sandbox: false },
+        data: {
+          clientId: acme.client_id,
+          keyId: fully.id,
+          scopes: ['messages:read', 'messages:send'],
+          sandbox: false,
+          limits: { quotas: null, timeZone: 'UTC' },
+        },
       });
     });
 

@@ -1,14 +1,11 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { SealedColumn } from '../platform/secrets/resealer';
+import type { Quotas } from './quotas';
 
 export const TENANT_STATUSES = ['active', 'suspended'] as const;
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
 
-/** Most messages that a tenant may send in a period; a period without a figure has no limit. */
-export interface TenantQuotas {
-  daily?: number;
-  monthly?: number;
-}
+export type TenantQuotas = Quotas;
 
 @Entity({ name: 'tenants' })
 export class TenantEntity {

@@ -11,6 +11,7 @@ import { hashApiKey, newApiKey, newSigningSecret } from './api-key';
 import { ApiKeyEntity } from './api-key.entity';
 import { KeyDirectory } from './key-directory';
 import { lockTenant } from './tenant-lock';
+import { forgetUncounted } from './quotas';
 import { SCOPES } from './principal';
 import { TENANT_CHANGED, TenantDirectory } from './tenant-directory';
 import { changedSettings } from './settings/settings-changes';
@@ -128,7 +129,10 @@ export class TenantService {
       const found = await this.lock(tx, clientId);
       if (changes.name !== undefined) found.name = changes.name;
       if (changes.status !== undefined) found.status = changes.status;
-      if (changes.quotas !== undefined) found.quotas = { ...changes.quotas };
+      if (changes.quotas !== undefined) {
+        await forgetUncounted(tx, { clientId, scope: '' }, found.quotas, changes.quotas);
+        found.quotas = { ...changes.quotas };
+      }
       if (changes.allowedSecretRefs !== undefined) found.allowedSecretRefs = changes.allowedSecretRefs;
       if (changes.settings !== undefined)
         found.settings = { ...changedSettings(found.settings, changes.settings, path) };

@@ -117,7 +117,7 @@ export async function createGatewayStack(options: {
     subscriber,
     configs,
     routes: new GatewayRoutesService(database, registry, directory, configs, clock),
-    router: new Router(directory, circuits),
+    router: new Router(directory, circuits, { configUsedUp: () => undefined, enter: async () => true }),
     logger,
     async close() {
       await feed.onApplicationShutdown();

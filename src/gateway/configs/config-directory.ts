@@ -4,6 +4,7 @@ import type { ChangeFeed } from '../../platform/database/change-feed';
 import type { Database, Transaction } from '../../platform/database/database';
 import type { CallbackSecrets } from '../contracts/callback';
 import type { ProviderRegistry } from '../provider-registry';
+import { quotasOf } from '../../tenancy/quotas';
 import { GatewayRoutesEntity } from '../routing/gateway-routes.entity';
 import { TenantGateways } from '../routing/tenant-gateways';
 import { accountFingerprint, UnresolvedCredential, type ConfigSecrets, type OpenedConfig } from './config-secrets';
@@ -185,6 +186,7 @@ export function toProviderConfig(row: ProviderConfigEntity, registry: ProviderRe
     callbackTokenSealed: row.callbackToken,
     maxPerSecond: row.maxPerSecond,
     perSecond: row.maxPerSecond ?? definition.limits.defaultPerSecond,
+    quotas: quotasOf(row.quotas),
     version: row.version,
     lastError: row.lastError,
     errorSince: row.errorSince,

@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import type { FieldError } from '../../kernel/problem';
 import { invalidFields } from '../../platform/http/validation';
+import { MOST_QUOTA, QUOTA_MODES, type Quotas } from '../../tenancy/quotas';
 import type { CredentialField, ProviderDefinition } from '../contracts/provider-definition';
 import { jsonSchema, type ApiSchema } from './json-schema';
 import { fieldError, schemaErrors } from './schema-errors';
 
 const LONGEST_SECRET = 16_384;
 const LONGEST_REF = 512;
+
+const quota = (description: string, example: number) =>
+  z.number().int().min(0).max(MOST_QUOTA).optional().meta({ description, example });
 
 /** The fields that every config has; the others are the definition's settings. */
 const COMMON = {
@@ -21,6 +25,23 @@ const COMMON = {
     description: "Most requests a second to this account. null: the provider's default.",
     example: 10,
   }),
+  quotas: z
+    .strictObject({
+      daily: quota('Most messages a day of your time zone. Left out: no limit.', 10_000),
+      monthly: quota('Most messages a calendar month of your time zone. Left out: no limit.', 200_000),
+      mode: z.enum(QUOTA_MODES).optional().meta({
+        description:
+          '`hard` (the default): once it is used up the account is passed over, and a send that has no other gateway is refused with 429 `quota_exceeded`. `soft`: only events tell of it.',
+        example: 'hard',
+      }),
+    })
+    .nullable()
+    .optional()
+    .meta({
+      description:
+        'Most messages that this account may be given in a period. Replaces all of them; null takes them away.',
+      example: { daily: 10_000 },
+    }),
 };
 
 const CREATE_STATUS = z.enum(['draft', 'active']).optional().meta({
@@ -41,6 +62,7 @@ export interface CredentialChanges {
 export interface NewConfig {
   displayName: string | undefined;
   maxPerSecond: number | null;
+  quotas: Quotas | null;
   status: 'draft' | 'active';
   credentials: CredentialChanges;
   settings: Record<string, unknown>;
@@ -49,6 +71,7 @@ export interface NewConfig {
 export interface ConfigChanges {
   displayName: string | undefined;
   maxPerSecond: number | null | undefined;
+  quotas: Quotas | null | undefined;
   credentials: CredentialChanges;
   /** The whole of the settings after the change. */
   settings: Record<string, unknown>;
@@ -65,6 +88,7 @@ export function readNewConfig(definition: ProviderDefinition, body: Record<strin
   return {
     displayName: read!.display_name,
     maxPerSecond: read!.max_per_second ?? null,
+    quotas: read!.quotas ?? null,
     status: read!.status ?? 'draft',
     credentials: changesOf(definition, given!),
     settings: parsed!,
@@ -92,12 +116,13 @@ export function readConfigChanges(
   return {
     displayName: read!.display_name,
     maxPerSecond: read!.max_per_second,
+    quotas: read!.quotas,
     credentials: changesOf(definition, given!),
     settings: parsed!,
   };
 }
 
-const COMMON_NAMES = new Set(['display_name', 'max_per_second', 'status']);
+const COMMON_NAMES = new Set(['display_name', 'max_per_second', 'quotas', 'status']);
 
 function split(body: Record<string, unknown>): {
   common: Record<string, unknown>;

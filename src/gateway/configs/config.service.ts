@@ -4,6 +4,7 @@ import { newId } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import type { Database, Transaction } from '../../platform/database/database';
 import type { SecretBox } from '../../platform/secrets/secret-box';
+import { forgetUncounted } from '../../tenancy/quotas';
 import type { ProviderDefinition } from '../contracts/provider-definition';
 import type { ProviderRegistry } from '../provider-registry';
 import type { ConfigCredentials } from './config-credentials';
@@ -76,6 +77,7 @@ export class ConfigService {
       accountFingerprint: prepared.accountFingerprint,
       callbackToken: this.deps.box.seal(randomBytes(24).toString('base64url'), callbackTokenContext(clientId, id)),
       maxPerSecond: input.maxPerSecond,
+      quotas: input.quotas,
       version: 1,
       lastError: null,
       errorSince: null,
@@ -144,6 +146,10 @@ export class ConfigService {
         if (Object.keys(body).length === 0) return;
         row.displayName = changes.displayName ?? row.displayName;
         if (changes.maxPerSecond !== undefined) row.maxPerSecond = changes.maxPerSecond;
+        if (changes.quotas !== undefined) {
+          await forgetUncounted(tx, { clientId, scope: id }, row.quotas, changes.quotas);
+          row.quotas = changes.quotas;
+        }
         row.settings = changes.settings;
         row.credentials = prepared.credentials;
         row.accountFingerprint = prepared.accountFingerprint;

@@ -3,6 +3,8 @@ import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nest
 import { IsDateString, IsIn, IsOptional } from 'class-validator';
 import { CHANNELS, type Channel } from '../../kernel/channel';
 import { PageQueryDto } from '../../platform/http/cursor';
+import { QuotasDto } from '../../tenancy/dto/tenants.dto';
+import type { Quotas } from '../../tenancy/quotas';
 import type { CallbackKind } from '../contracts/gateway';
 import type { ProviderDefinition } from '../contracts/provider-definition';
 import { settingsSchema } from './config-input';
@@ -194,6 +196,14 @@ export class ConfigView {
   })
   max_per_second: number | null;
 
+  @ApiProperty({
+    description:
+      'Most messages that it may be given in a period; null: no limit. `GET /v1/quotas` says how far they are used.',
+    type: QuotasDto,
+    nullable: true,
+  })
+  quotas: Readonly<Quotas> | null;
+
   @ApiProperty({ description: 'Grows with each change.', type: 'integer', example: 1 })
   version: number;
 
@@ -245,6 +255,7 @@ export class ConfigView {
       status: config.status,
       credentials: config.credentials,
       max_per_second: config.maxPerSecond,
+      quotas: config.quotas,
       version: config.version,
       usage: ConfigUsageView.of(usage),
       callback_urls: callbackUrls,

@@ -2,6 +2,7 @@ import type { QueryDeepPartialEntity } from 'typeorm/query-builder/QueryPartialE
 import type { Transaction } from '../../platform/database/database';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Channel } from '../../kernel/channel';
+import type { Quotas } from '../../tenancy/quotas';
 import type { ConfigFault, ConfigStatus } from './provider-config';
 
 /** A row of `provider_configs`. */
@@ -40,6 +41,9 @@ export class ProviderConfigEntity {
 
   @Column('double precision', { name: 'max_per_second', nullable: true })
   maxPerSecond: number | null;
+
+  @Column('jsonb', { nullable: true })
+  quotas: Quotas | null;
 
   @Column('int')
   version: number;

@@ -1,4 +1,5 @@
 import type { Channel } from '../../kernel/channel';
+import type { Quotas } from '../../tenancy/quotas';
 
 export const CONFIG_STATUSES = ['draft', 'active', 'paused', 'error', 'decommissioned'] as const;
 /** Where a config is in its life. Only an `active` one sends. */
@@ -35,6 +36,8 @@ export interface ProviderConfig {
   readonly maxPerSecond: number | null;
   /** The limit that holds, requests a second; null: none. */
   readonly perSecond: number | null;
+  /** Most messages of a period that it may be given; null: no limit. */
+  readonly quotas: Readonly<Quotas> | null;
   /** Grows when settings or credentials change. */
   readonly version: number;
   readonly lastError: ConfigFault | null;

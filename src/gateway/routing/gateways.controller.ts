@@ -10,6 +10,7 @@ import { jsonSchema } from '../configs/json-schema';
 import { ConfigDirectory } from '../configs/config-directory';
 import { GatewayHealth } from '../health/gateway-health';
 import { GatewayStates } from '../limits/gateway-states';
+import { QuotaReader } from '../quotas/quota-reader';
 import { Router } from '../router';
 import { GatewayHealthView, GatewaysView, PreviewDto, PreviewView } from './gateways.dto';
 import { routesDocumentSchema } from './routes.schema';
@@ -26,6 +27,7 @@ export class GatewaysController {
     private readonly directory: ConfigDirectory,
     private readonly health: GatewayHealth,
     private readonly states: GatewayStates,
+    private readonly quotas: QuotaReader,
   ) {}
 
   @Get()
@@ -66,6 +68,8 @@ export class GatewaysController {
   async preview(@CurrentTenant() tenant: Principal, @Body() body: PreviewDto): Promise<Success<PreviewView>> {
     if ((body.channel === 'sms' || body.channel === 'whatsapp') && !E164.test(body.to))
       throw Problem.field('to', 'invalid_phone_number', 'must be a number in E.164, such as +393331234567');
+    // Reads those that other processes have used up.
+    await this.quotas.ofAll(tenant.clientId);
     const route = await this.router.route(tenant.clientId, body);
     return ok({
       candidates: route.candidates.map(({ gateway, configId, reason }) => ({ gateway, config_id: configId, reason })),

@@ -58,7 +58,7 @@ export class SkippedView {
 
   @ApiProperty({
     description:
-      '`unknown_provider`, `unknown_config`, `wrong_channel`, `no_config`, `config_draft`, `config_paused`, `config_error`, `config_decommissioned`, `country_not_supported` or `circuit_open`.',
+      '`unknown_provider`, `unknown_config`, `wrong_channel`, `no_config`, `config_draft`, `config_paused`, `config_error`, `config_decommissioned`, `country_not_supported`, `circuit_open` or `quota_exceeded`.',
     example: 'config_paused',
   })
   reason: string;

@@ -23,6 +23,7 @@ function config(provider: string, more: Partial<ProviderConfig> = {}): ProviderC
     provider,
     channel: 'sms',
     displayName: '',
+    quotas: null,
     status: 'active',
     settings: {},
     credentials: {},
@@ -46,7 +47,7 @@ function routerOver(configs: ProviderConfig[], routes: RoutesByChannel) {
   const circuits = new CircuitBreakers(new ManualClock());
   const snapshot = new TenantGateways(registry, configs, routes);
   const directory = { snapshotSync: () => snapshot } as unknown as ConfigDirectory;
-  const router = new Router(directory, circuits);
+  const router = new Router(directory, circuits, { configUsedUp: () => undefined, enter: async () => true });
   return {
     circuits,
     route: (to: string, provider?: string) => router.routeSync('client', { channel: 'sms', to, provider })!,

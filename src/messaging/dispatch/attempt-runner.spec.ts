@@ -36,7 +36,7 @@ describe('AttemptRunner', () => {
       reconcileSeconds: 10,
     });
     runner = new AttemptRunner(
-      { routeSync: route } as unknown as Router,
+      { routeSync: route, enter: () => true } as unknown as Router,
       { validate: () => [], send: () => answer(), suppressed: () => suppressed } as unknown as GatewaySender,
       {} as SentLookup,
       rates,

@@ -5,7 +5,7 @@ import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import { ConfigLifeCycle } from '../../gateway/configs/config-life-cycle';
 import { GatewayError } from '../../gateway/contracts/gateway-error';
 import { GatewayRates } from '../../gateway/limits/gateway-rates';
-import { Router, type Candidate, type Route } from '../../gateway/router';
+import { Router, type Candidate, type Route, type RouteRequest } from '../../gateway/router';
 import type { AttemptRecord, ClaimedMessage, DispatchOutcome, Requeue } from '../record/message.types';
 import type { Suppressed } from '../suppression/suppression-directory';
 import { GatewaySender } from './gateway-sender';
@@ -48,11 +48,14 @@ export class AttemptRunner {
 
   async run(message: ClaimedMessage, signal: AbortSignal): Promise<DispatchOutcome> {
     try {
-      const request = { channel: message.channel, to: message.recipient, provider: message.provider ?? undefined };
+      const request = routeRequest(message);
       const route =
         this.router.routeSync(message.clientId, request) ?? (await this.router.route(message.clientId, request));
-      if (message.unknown) return { message, ...(await this.reconcile(message, route, signal)) };
-      return { message, ...(await this.attempt(message, route, signal)) };
+      const { next, ...rest } = message.unknown
+        ? await this.reconcile(message, route, signal)
+        : await this.attempt(message, route, signal);
+      const goesOn = next.type === 'requeue' && next.requeue.lane !== message.lane && next.requeue.lane !== '';
+      return { message, ...rest, next: goesOn ? await this.enter(message, next.requeue) : next };
     } catch (error) {
       // A fault of ours before anything was sent (the database went away while routing, say): the message stays, and is tried again.
       this.logger.error({ err: error, messageId: message.id }, 'attempt not begun');
@@ -66,11 +69,7 @@ export class AttemptRunner {
   /** An unknown attempt for a message whose worker died with it in hand. */
   async abandoned(message: ClaimedMessage, claimedAt: number): Promise<DispatchOutcome> {
     if (message.unknown) return { message, next: requeue(message, { dueAt: this.clock.now(), waitingOn: 'retry' }) };
-    const route = await this.router.route(message.clientId, {
-      channel: message.channel,
-      to: message.recipient,
-      provider: message.provider ?? undefined,
-    });
+    const route = await this.router.route(message.clientId, routeRequest(message));
     const gateway = route.candidates.find((candidate) => candidate.configId === message.lane)?.gateway ?? '';
     const attempt: AttemptRecord = {
       gateway,
@@ -83,6 +82,23 @@ export class AttemptRunner {
       reason: 'worker_lost',
     };
     return { message, attempt, next: this.beginReconcile(message, route, claimedAt) };
+  }
+
+  /** Going on to another config needs a place in its quotas. Without one the message looks further from where it is. Does not throw. */
+  private async enter(message: ClaimedMessage, to: Requeue): Promise<Next> {
+    const back = (dueAt: number, tried: string[]): Next => ({
+      type: 'requeue',
+      requeue: { ...to, lane: message.lane, dueAt, tried },
+    });
+    try {
+      const entered = this.router.enter(message.clientId, to.lane, message.id);
+      if (entered === true || (await entered)) return { type: 'requeue', requeue: to };
+      return back(to.dueAt, [...to.tried, to.lane]);
+    } catch (error) {
+      // What the attempt came to must be written all the same.
+      this.logger.warn({ err: error, messageId: message.id }, 'quota of the next gateway not read');
+      return back(Math.max(to.dueAt, this.clock.now() + retryDelayMs(1, Math.random())), to.tried);
+    }
   }
 
   private async attempt(
@@ -349,6 +365,11 @@ export class AttemptRunner {
       ...rest,
     };
   }
+}
+
+/** The route of a message that was accepted: the place in the quota of its own config is taken already. */
+function routeRequest({ id, channel, recipient, provider, lane }: ClaimedMessage): RouteRequest {
+  return { channel, to: recipient, provider: provider ?? undefined, lane, messageId: id };
 }
 
 function requeue(

@@ -50,7 +50,7 @@ describe('pauses of one recipient', () => {
       reconcileSeconds: 10,
     });
     runner = new AttemptRunner(
-      { routeSync: route } as unknown as Router,
+      { routeSync: route, enter: () => true } as unknown as Router,
       sender as unknown as GatewaySender,
       {} as SentLookup,
       rates,

@@ -1,5 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { CHANNELS } from '../../kernel/channel';
+import { QuotaView } from '../../gateway/quotas/quota.view';
+import { QUOTA_PERIODS, type QuotaPeriod } from '../../tenancy/quotas';
 import { SUPPRESSION_REASONS } from '../suppression/suppression';
 
 export class DryRunCandidateView {
@@ -46,12 +48,62 @@ export class DryRunSkipView {
   reason: string;
 }
 
+/** The quota that leaves the fewest sends. */
 export class DryRunQuotaView {
-  @ApiProperty({ description: 'Whether a quota applies.', example: false })
+  @ApiProperty({ description: 'Whether a quota applies; if not, all the rest is null.', example: true })
   limited: boolean;
 
-  @ApiProperty({ description: 'Sends left; null without a quota.', nullable: true, type: Number, example: null })
+  @ApiProperty({ description: 'Most messages of the period.', nullable: true, type: 'integer', example: 10000 })
+  limit: number | null;
+
+  @ApiProperty({ description: 'Messages accepted in the period.', nullable: true, type: 'integer', example: 4200 })
+  used: number | null;
+
+  @ApiProperty({ description: 'Sends left.', nullable: true, type: 'integer', example: 5800 })
   remaining: number | null;
+
+  @ApiProperty({
+    description: 'A day or a calendar month of your time zone.',
+    nullable: true,
+    type: String,
+    enum: QUOTA_PERIODS,
+    example: 'daily',
+  })
+  period: QuotaPeriod | null;
+
+  @ApiProperty({
+    description: 'When the next period begins.',
+    nullable: true,
+    type: String,
+    format: 'date-time',
+    example: '2026-11-22T23:00:00.000Z',
+  })
+  resets_at: string | null;
+
+  @ApiProperty({
+    description: 'The share that is used, divided by the share of the period that has passed.',
+    nullable: true,
+    type: Number,
+    example: 0.84,
+  })
+  burn_rate: number | null;
+
+  @ApiProperty({
+    description: 'When it is used up at this pace; null when it lasts.',
+    nullable: true,
+    type: String,
+    format: 'date-time',
+    example: null,
+  })
+  projected_exhaustion_at: string | null;
+}
+
+export class DryRunRefusalView {
+  @ApiProperty({ description: 'The code that the send would answer.', example: 'quota_exceeded' })
+  code: string;
+
+  @ApiProperty({ description: 'The same for people.', example: 'The daily quota of the tenant is used up.' })
+  detail: string;
 }
 
 export class DryRunQuietHoursView {
@@ -99,11 +151,18 @@ export class DryRunView {
   to: string;
 
   @ApiProperty({
-    description: 'The status that it would be accepted with.',
-    enum: ['queued', 'scheduled', 'simulated'],
+    description: 'The status that it would be accepted with; `refused`: it would not.',
+    enum: ['queued', 'scheduled', 'simulated', 'refused'],
     example: 'queued',
   })
   status: string;
+
+  @ApiProperty({
+    description: 'Why it would be refused although nothing is wrong with it: a quota is used up. Null: it would not.',
+    type: DryRunRefusalView,
+    nullable: true,
+  })
+  refusal: DryRunRefusalView | null;
 
   @ApiProperty({ description: 'The gateways that would be tried, in order.', type: [DryRunCandidateView] })
   candidates: DryRunCandidateView[];
@@ -146,8 +205,15 @@ export class DryRunView {
   })
   on_undelivered: DryRunFallbackView[];
 
-  @ApiProperty({ description: 'What is left of the quota.', type: DryRunQuotaView })
+  @ApiProperty({ description: 'What is left of the quota that leaves the fewest sends.', type: DryRunQuotaView })
   quota: DryRunQuotaView;
+
+  @ApiProperty({
+    description: 'Every quota that it would count for: those of the tenant and of the first candidate.',
+    type: [QuotaView],
+    example: [],
+  })
+  quotas: QuotaView[];
 
   @ApiProperty({
     description:

@@ -8,9 +8,13 @@ import { withCallingCode } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import { GatewayFactory } from '../../gateway/gateway-factory';
 import type { OutboundMessage } from '../../gateway/contracts/gateway';
-import { Router, type Candidate, type Route } from '../../gateway/router';
+import type { UsedUp } from '../../gateway/quotas/quota-hints';
+import { QuotaLedger } from '../../gateway/quotas/quota-ledger';
+import { quotaExceeded } from '../../gateway/quotas/quota-problem';
+import { QUOTA_EXCEEDED, Router, type Candidate, type Route, type Skip } from '../../gateway/router';
 import { validateBody } from '../../platform/http/validation';
 import type { Principal } from '../../tenancy/principal';
+import type { TenantLimits } from '../../tenancy/quotas';
 import { ChannelRegistry, type ChannelDescriptor, type PreparedContent } from '../channel-registry';
 import { inItem, readFallbackItem, type PlannedFallback } from '../fallback/fallback-item';
 import { FallbackStore } from '../fallback/fallback-store';
@@ -22,6 +26,9 @@ const NO_FALLBACKS: readonly PlannedFallback[] = [];
 const MAX_AHEAD_MS = 35 * 24 * 3_600_000;
 /** Clocks differ: a `send_at` this little in the past means now. */
 const CLOCK_TOLERANCE_MS = 60_000;
+
+/** A message is routed anew when the quota of a config turns out to be used up; no route has so many of them. */
+export const MOST_REROUTES = 20;
 
 /** What a send answers. */
 export interface AcceptedMessage {
@@ -39,6 +46,15 @@ export interface Acceptance {
   httpStatus: 200 | 202;
   replayed: boolean;
   data: AcceptedMessage;
+}
+
+/** A request to send that is being accepted. */
+interface Send {
+  id: string;
+  principal: Principal;
+  descriptor: ChannelDescriptor;
+  dto: SendOptionsDto;
+  idempotency: NewMessage['idempotency'];
 }
 
 /** What intake knows of a request before it stores anything; a dry run shows it. */
@@ -68,6 +84,7 @@ export class IntakeService {
     private readonly gateways: GatewayFactory,
     private readonly inserter: MessageInserter,
     private readonly fallbacks: FallbackStore,
+    private readonly quotas: QuotaLedger,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -81,24 +98,41 @@ export class IntakeService {
     const descriptor = this.descriptor(channel);
     const key = idempotencyKey(dto, headerKey);
     const idempotency = key === undefined ? null : { key, bodyHash: bodyHash(channel, dto, principal.sandbox) };
+    const sandbox = principal.sandbox || dto.sandbox === true;
+    const id = newId(sandbox ? 'testMessage' : 'message');
+    for (let tries = 1; ; tries++) {
+      const accepted = await this.acceptOnce({ id, principal, descriptor, dto, idempotency });
+      if ('httpStatus' in accepted) return accepted;
+      // The quota of a config turned out to be used up. Now that this is known, the route passes it over.
+      if (accepted.scope === '' || tries === MOST_REROUTES) throw quotaExceeded(accepted, this.clock.now());
+    }
+  }
+
+  /** @returns the quota that left no place for the message, when only the statement that would have stored it showed that */
+  private async acceptOnce(send: Send): Promise<Acceptance | UsedUp> {
+    const { id, principal, descriptor, dto, idempotency } = send;
+    const limits = principal.limits ?? (await this.quotas.limitsOf(principal));
     let assessment: Assessment;
     try {
-      assessment = await this.assess(principal, descriptor, dto);
+      assessment = await this.assess(principal, descriptor, dto, { id });
+      const usedUp = this.usedUp(principal.clientId, limits, assessment);
+      if (usedUp) throw quotaExceeded(usedUp, this.clock.now());
     } catch (error) {
       // The first answer stands, also where the same request would be refused by now: its time is over, or its gateway is paused.
       const earlier =
         idempotency && error instanceof Problem
           ? await this.inserter.earlier(principal.clientId, idempotency.key, idempotency.bodyHash)
           : undefined;
-      if (earlier === undefined || earlier.kind === 'stored') throw error;
+      if (earlier?.kind !== 'replay' && earlier?.kind !== 'conflict') throw error;
       return this.repeated(principal.clientId, earlier);
     }
     const candidate = assessment.able[0] ?? assessment.route.candidates[0];
-    const { prepared, sendAt, expiresAt, sandbox } = assessment;
+    const { prepared, sendAt, expiresAt, sandbox, fallbacks } = assessment;
+    const waitsFor = candidate ?? assessment.route.skipped.find(isAwaited);
     const message: NewMessage = {
-      id: newId(sandbox ? 'testMessage' : 'message'),
+      id,
       clientId: principal.clientId,
-      channel,
+      channel: descriptor.channel,
       status: sandbox ? 'simulated' : sendAt === null ? 'queued' : 'scheduled',
       recipient: prepared.recipient,
       sender: prepared.sender,
@@ -113,18 +147,34 @@ export class IntakeService {
       sendAt,
       expiresAt,
       gateway: sandbox ? (candidate?.gateway ?? null) : null,
-      lane: sandbox
-        ? null
-        : (candidate?.configId ?? assessment.route.skipped.find((skip) => skip.temporary)?.configId ?? ''),
+      lane: sandbox ? null : (waitsFor?.configId ?? ''),
       idempotency,
+      quotas: sandbox ? null : this.quotas.quotasFor(principal.clientId, limits, waitsFor?.config),
     };
-    const { fallbacks } = assessment;
     const result =
       fallbacks.length === 0 || sandbox
         ? await this.inserter.insert(message)
         : await this.insertWith(fallbacks, message);
     if (result.kind === 'stored') return this.answer(principal.clientId, message, message.gateway, false);
-    return this.repeated(principal.clientId, result);
+    return result.kind === 'over_quota' ? result.usedUp : this.repeated(principal.clientId, result);
+  }
+
+  /** What of quotas would refuse a message, as far as it is known here; null: nothing. */
+  async refusal(principal: Principal, assessment: Assessment): Promise<Problem | null> {
+    const usedUp = this.usedUp(principal.clientId, await this.quotas.limitsOf(principal), assessment);
+    return usedUp ? quotaExceeded(usedUp, this.clock.now()) : null;
+  }
+
+  /** The hard quota that is known to refuse a message of this assessment: the tenant's, or those of all gateways that could carry it. */
+  private usedUp(clientId: string, limits: TenantLimits, { sandbox, able, route }: Assessment): UsedUp | undefined {
+    if (sandbox) return undefined;
+    const ofTenant = this.quotas.tenantUsedUp(clientId, limits);
+    if (ofTenant || able.length > 0 || route.skipped.some(isAwaited)) return ofTenant;
+    const ofConfigs = route.skipped.flatMap(({ reason, config }) =>
+      reason === QUOTA_EXCEEDED && config ? (this.quotas.configUsedUp(config) ?? []) : [],
+    );
+    // The first of them that is free again lets the message through.
+    return ofConfigs.reduce<UsedUp | undefined>((one, other) => (one && one.end <= other.end ? one : other), undefined);
   }
 
   /** The longer way of a message that another one may follow: its plan is committed first, so there is no such message without it. */
@@ -139,7 +189,7 @@ export class IntakeService {
   }
 
   /** @throws Problem idempotency_conflict */
-  private repeated(clientId: string, result: Exclude<InsertResult, { kind: 'stored' }>): Acceptance {
+  private repeated(clientId: string, result: Extract<InsertResult, { kind: 'replay' | 'conflict' }>): Acceptance {
     if (result.kind === 'conflict') {
       throw new Problem(
         'idempotency_conflict',
@@ -153,27 +203,28 @@ export class IntakeService {
   }
 
   /**
-   * Everything that is decided about a request before it is stored. Stores nothing.
-   * @param now when the message would be accepted; later than now for a fallback
+   * Everything that is decided about a request before it is stored. Stores nothing. Quotas of the tenant are no part of it.
+   * @param of `id`: that of the message, when it has one; `now`: when it would be accepted, later than now for a fallback
    * @throws Problem
    */
   async assess(
     principal: Principal,
     descriptor: ChannelDescriptor,
     dto: SendOptionsDto,
-    now = this.clock.now(),
+    of: { id?: string; now?: number } = {},
   ): Promise<Assessment> {
+    const { id, now = this.clock.now() } = of;
     checkMetadata(dto.metadata);
     const sendAt = sendTime(dto, now);
     const expiresAt = expiryTime(dto, sendAt ?? now, descriptor.defaultExpiryMs);
     const prepared = descriptor.prepare(dto);
-    let route = await this.route(principal, descriptor.channel, prepared.recipient, dto);
+    let route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     if (prepared.isNational) {
       prepared.recipient = completeRecipient(prepared.recipient, route);
-      route = await this.route(principal, descriptor.channel, prepared.recipient, dto);
+      route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     }
     const outbound: OutboundMessage = {
-      id: '',
+      id: id ?? '',
       clientId: principal.clientId,
       channel: descriptor.channel,
       to: prepared.recipient,
@@ -196,7 +247,8 @@ export class IntakeService {
       }
     }
     if (able.length === 0) {
-      if (issues.length > 0) {
+      // One whose quota is used up could carry it, perhaps: then it is the quota that refuses.
+      if (issues.length > 0 && !route.skipped.some(({ reason }) => reason === QUOTA_EXCEEDED)) {
         throw new Problem(
           'invalid_request',
           `No gateway can carry this message: ${issues.map((issue) => `${issue.field} ${issue.message}`).join('; ')}`,
@@ -243,7 +295,7 @@ export class IntakeService {
         at += afterSeconds * 1000;
         const descriptor = this.descriptor(channel);
         const dto = validateBody(descriptor.dto, body) as SendOptionsDto;
-        const { prepared, able } = await this.assess(principal, descriptor, dto, at);
+        const { prepared, able } = await this.assess(principal, descriptor, dto, { now: at });
         const { recipient } = prepared;
         planned.push({ channel: descriptor.channel, recipient, afterSeconds, body, candidates: able });
       } catch (error) {
@@ -253,8 +305,14 @@ export class IntakeService {
     return planned;
   }
 
-  private route(principal: Principal, channel: Channel, to: string, dto: SendOptionsDto): Route | Promise<Route> {
-    const request = { channel, to, provider: dto.provider };
+  private route(
+    principal: Principal,
+    channel: Channel,
+    to: string,
+    dto: SendOptionsDto,
+    id: string | undefined,
+  ): Route | Promise<Route> {
+    const request = { channel, to, provider: dto.provider, messageId: id };
     return this.router.routeSync(principal.clientId, request) ?? this.router.route(principal.clientId, request);
   }
 
@@ -295,6 +353,11 @@ function completeRecipient(national: string, route: Route): string {
   const number = callingCode === undefined ? undefined : withCallingCode(national, callingCode);
   if (number !== undefined) return number;
   throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
+}
+
+/** A gateway that is passed over and that a message may wait for: its own period of a quota may be a month. */
+function isAwaited({ temporary, reason }: Skip): boolean {
+  return temporary && reason !== QUOTA_EXCEEDED;
 }
 
 function replayOf(stored: StoredMessage): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {

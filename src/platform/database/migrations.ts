@@ -13,6 +13,7 @@ import { StatusPolls1763800900000 } from '../../../migrations/1763800900000-stat
 import { Inbound1763900100000 } from '../../../migrations/1763900100000-inbound';
 import { Alerts1763900300000 } from '../../../migrations/1763900300000-alerts';
 import { Usage1763900400000 } from '../../../migrations/1763900400000-usage';
+import { Quotas1763900500000 } from '../../../migrations/1763900500000-quotas';
 import { AuditOfChanges1763900800000 } from '../../../migrations/1763900800000-audit-of-changes';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
@@ -31,5 +32,6 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Inbound1763900100000,
   Alerts1763900300000,
   Usage1763900400000,
+  Quotas1763900500000,
   AuditOfChanges1763900800000,
 ];

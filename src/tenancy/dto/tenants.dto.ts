@@ -15,38 +15,48 @@ import {
 } from 'class-validator';
 import { Nullable } from '../../platform/http/nullable.decorator';
 import { UpdateSettingsDto } from '../settings/settings.dto';
+import { MOST_QUOTA, QUOTA_MODES, type QuotaMode } from '../quotas';
 import { TENANT_STATUSES, type TenantQuotas, type TenantStatus } from '../tenant.entity';
 
 const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
 const SECRET_REF = /^(env|file|vault|azure-keyvault):\S+$/;
-const MOST_MESSAGES = 1_000_000_000_000;
 
 export class QuotasDto implements TenantQuotas {
   @ApiPropertyOptional({
-    description: 'Most messages a day (UTC). Left out: no limit.',
+    description: 'Most messages a day of the tenant’s time zone. Left out: no limit.',
     type: 'integer',
     minimum: 0,
-    maximum: MOST_MESSAGES,
+    maximum: MOST_QUOTA,
     example: 10000,
   })
   @IsOptional()
   @IsInt()
   @Min(0)
-  @Max(MOST_MESSAGES)
+  @Max(MOST_QUOTA)
   daily?: number;
 
   @ApiPropertyOptional({
-    description: 'Most messages a calendar month (UTC). Left out: no limit.',
+    description: 'Most messages a calendar month of the tenant’s time zone. Left out: no limit.',
     type: 'integer',
     minimum: 0,
-    maximum: MOST_MESSAGES,
+    maximum: MOST_QUOTA,
     example: 200000,
   })
   @IsOptional()
   @IsInt()
   @Min(0)
-  @Max(MOST_MESSAGES)
+  @Max(MOST_QUOTA)
   monthly?: number;
+
+  @ApiPropertyOptional({
+    description:
+      '`hard` (the default): what is over a quota is refused with 429 `quota_exceeded`. `soft`: it is accepted, and the events `usage.quota_warning` (80 %) and `usage.quota_exceeded` (100 %) tell of it; a hard quota has them too.',
+    enum: QUOTA_MODES,
+    example: 'hard',
+  })
+  @IsOptional()
+  @IsIn(QUOTA_MODES)
+  mode?: QuotaMode;
 }
 
 export class CreateTenantDto {
