@@ -3,8 +3,8 @@ import type { Clock } from '../../kernel/clock';
 import { HttpRequestError, type HttpClient, type HttpResponse } from '../http-client/http-client';
 import type { DeliveryAttempt } from './delivery';
 
-/** How much of an answer is kept. */
-const KEPT_BYTES = 1024;
+/** How much of an answer is kept. One byte more is read, so that a longer one is known as such. */
+export const KEPT_BYTES = 1024;
 
 /** One delivery as it goes over the wire. */
 export interface DeliveryRequest {
@@ -17,7 +17,7 @@ export interface DeliveryRequest {
 export interface DeliveryRules {
   /** From the call to the last byte of the answer. */
   timeoutMs: number;
-  /** A stable word for why an answer is a failure; null when it is a success. */
+  /** A stable word for why an answer is a failure; null when it is a success. Of the body it sees {@link KEPT_BYTES} and one more. */
   refusal(response: HttpResponse): string | null;
 }
 
@@ -43,7 +43,7 @@ export class DeliveryClient {
         headers: request.headers,
         body: request.body,
         timeoutMs: rules.timeoutMs,
-        maxBodyBytes: KEPT_BYTES,
+        maxBodyBytes: KEPT_BYTES + 1,
       });
       const attempt: DeliveryAttempt = {
         at,

@@ -9,6 +9,7 @@ import {
   type LaneSource,
   type ReceiverHealth,
 } from './delivery';
+import type { Lane } from './lane.runner';
 import { OrderedPool } from './ordered-pool';
 import { retryDelay, type RetryLadder } from './retry-ladder';
 
@@ -45,7 +46,7 @@ interface Chunk<Item extends DeliveryItem> {
  * Serves one receiver while this process holds its lease: first tries in order of the source, and retries beside them. What is under way is
  * bounded: a chunk being posted, the one before it being written and the one after it being read.
  */
-export class DeliveryLane<Item extends DeliveryItem, Position> {
+export class DeliveryLane<Item extends DeliveryItem, Position> implements Lane {
   private readonly firstPool: OrderedPool;
   /** Ends the wait for each try under way. An AbortSignal would cost a listener on each request. */
   private readonly inFlight = new Set<() => void>();
@@ -72,19 +73,16 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
     this.firstPool = new OrderedPool(() => (this.failing() ? 1 : profile.firstTries));
   }
 
-  /** True while the receiver keeps failing. */
   failing(): boolean {
     return this.health.failuresInRow >= this.profile.failingAfter;
   }
 
-  /** Works until there is nothing to do or the lane is stopped. Rejects when it could not read or write. */
   async run(): Promise<void> {
     this.wake();
     await this.end;
     if (this.error !== undefined) throw this.error;
   }
 
-  /** There may be more to do. False: too late, the lane has ended. */
   wake(): boolean {
     if (this.ended) return false;
     if (this.stopping) return true;
@@ -94,7 +92,6 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
     return true;
   }
 
-  /** Begins nothing more; what is under way is waited for and written. */
   stop(): void {
     this.stopping = true;
     this.wakePause?.();
@@ -109,7 +106,6 @@ export class DeliveryLane<Item extends DeliveryItem, Position> {
     this.inFlight.clear();
   }
 
-  /** The lease is gone: nothing may be written any more. */
   lose(): void {
     this.lost = true;
     this.interrupt();

@@ -2,17 +2,31 @@ import { newId } from '../../kernel/ids';
 import type { Clock } from '../../kernel/clock';
 import type { Logger } from '../../kernel/logger';
 import { Periodic } from '../../kernel/periodic';
-import { LaneLostError, type DeliveryItem, type LaneSource, type ReceiverHealth } from './delivery';
-import { DeliveryLane, type LaneProfile } from './delivery.lane';
+import { LaneLostError } from './delivery';
+
+/** Serves one receiver while this process holds its lease. */
+export interface Lane {
+  /** True while the receiver keeps failing. */
+  failing(): boolean;
+  /** Works until there is nothing to do or it is stopped. Rejects when it could not read or write. */
+  run(): Promise<void>;
+  /** There may be more to do. False: too late, it has ended. */
+  wake(): boolean;
+  /** Begins nothing more; what is under way is waited for and written. */
+  stop(): void;
+  /** Waits for what is under way no longer: it is left, or written, as due. */
+  interrupt(): void;
+  /** The lease is gone: nothing may be written any more. */
+  lose(): void;
+}
 
 /** A lane that this process has leased. */
-export interface LeasedLane<Item extends DeliveryItem, Position> {
+export interface LeasedLane {
   /** The receiver. */
   readonly id: string;
   /** Whose it is; {@link LaneRunner.wake} names lanes by it. */
   readonly group: string;
-  readonly health: ReceiverHealth;
-  readonly source: LaneSource<Item, Position>;
+  readonly lane: Lane;
 }
 
 /** What to lease. */
@@ -33,9 +47,9 @@ export interface LeaseRequest {
 }
 
 /** Who serves which receiver; kept in the database, so that processes share the receivers and take over from one that died. */
-export interface LaneLeases<Item extends DeliveryItem, Position> {
+export interface LaneLeases {
   /** Takes lanes that have work and no living owner. Must cost little when there are none. */
-  take(request: LeaseRequest): Promise<Array<LeasedLane<Item, Position>>>;
+  take(request: LeaseRequest): Promise<LeasedLane[]>;
   /** Answers those that are still the owner's. */
   renew(owner: string, ids: readonly string[], ttlMs: number): Promise<string[]>;
   release(owner: string, id: string): Promise<void>;
@@ -52,8 +66,8 @@ export interface LaneRunnerOptions {
   maxFailingLanes?: number;
 }
 
-interface Served<Item extends DeliveryItem, Position> {
-  lane: DeliveryLane<Item, Position>;
+interface Served {
+  lane: Lane;
   group: string;
   over: Promise<void>;
   /** Was woken after it had ended, before its lease was released. */
@@ -64,11 +78,11 @@ interface Served<Item extends DeliveryItem, Position> {
 const WAKE_SPACING_MS = 15;
 
 /**
- * Serves the receivers of one kind in this process: leases those that have work, runs a {@link DeliveryLane} each, renews, lets go.
+ * Serves the receivers of one kind in this process: leases those that have work, runs a {@link Lane} each, renews, lets go.
  */
-export class LaneRunner<Item extends DeliveryItem, Position> {
+export class LaneRunner {
   readonly owner = newId('worker');
-  private readonly lanes = new Map<string, Served<Item, Position>>();
+  private readonly lanes = new Map<string, Served>();
   private readonly poll: Periodic;
   private readonly renewal: Periodic;
   private readonly leaseMs: number;
@@ -82,8 +96,9 @@ export class LaneRunner<Item extends DeliveryItem, Position> {
   private away = false;
 
   constructor(
-    private readonly leases: LaneLeases<Item, Position>,
-    private readonly profile: LaneProfile,
+    private readonly leases: LaneLeases,
+    /** Failures in a row that make a receiver a failing one. */
+    private readonly failingAfter: number,
     private readonly clock: Clock,
     private readonly logger: Logger,
     options: LaneRunnerOptions = {},
@@ -174,7 +189,7 @@ export class LaneRunner<Item extends DeliveryItem, Position> {
         groups,
         healthy: Math.max(0, this.maxLanes - healthy),
         failing: Math.max(0, this.maxFailing - failing),
-        failingAfter: this.profile.failingAfter,
+        failingAfter: this.failingAfter,
       });
       this.away = false;
       for (const lane of taken) this.serve(lane);
@@ -185,14 +200,13 @@ export class LaneRunner<Item extends DeliveryItem, Position> {
     }
   }
 
-  private serve(leased: LeasedLane<Item, Position>): void {
-    const lane = new DeliveryLane(leased.source, this.profile, leased.health, this.clock);
-    const served: Served<Item, Position> = { lane, group: leased.group, over: Promise.resolve(), again: false };
+  private serve(leased: LeasedLane): void {
+    const served: Served = { lane: leased.lane, group: leased.group, over: Promise.resolve(), again: false };
     this.lanes.set(leased.id, served);
     served.over = this.run(leased, served);
   }
 
-  private async run(leased: LeasedLane<Item, Position>, served: Served<Item, Position>): Promise<void> {
+  private async run(leased: LeasedLane, served: Served): Promise<void> {
     let broken = false;
     try {
       await served.lane.run();

@@ -6,9 +6,7 @@ import type { LaneProfile } from '../../platform/delivery/delivery.lane';
 import { LaneRunner, type LaneRunnerOptions } from '../../platform/delivery/lane.runner';
 import type { AlertBook } from '../../platform/alerts/alert-book';
 import type { EventStore } from '../../platform/events/event-store';
-import type { EventPosition } from '../feed/event-reader';
 import { WebhookLaneLeases } from './webhook-lane.leases';
-import type { WebhookItem } from './delivery.rows';
 import type { WebhookSender } from './webhook-sender';
 
 const SECOND = 1000;
@@ -42,7 +40,7 @@ export interface WebhookDeliveryDeps {
  * Hands events to clients' endpoints. Runs in worker processes; any number of them share the endpoints.
  */
 export class WebhookDeliveryService {
-  private readonly runner: LaneRunner<WebhookItem, EventPosition>;
+  private readonly runner: LaneRunner;
   private unlisten: (() => void) | undefined;
 
   constructor(
@@ -50,8 +48,8 @@ export class WebhookDeliveryService {
     options: LaneRunnerOptions & { profile?: LaneProfile } = {},
   ) {
     const profile = options.profile ?? WEBHOOK_PROFILE;
-    const leases = new WebhookLaneLeases({ ...deps, failingAfter: profile.failingAfter });
-    this.runner = new LaneRunner(leases, profile, deps.clock, deps.logger, options);
+    const leases = new WebhookLaneLeases(deps, profile);
+    this.runner = new LaneRunner(leases, profile.failingAfter, deps.clock, deps.logger, options);
   }
 
   start(): void {

@@ -1,8 +1,7 @@
 import { statement } from '../../platform/database/database';
+import { DeliveryLane, type LaneProfile } from '../../platform/delivery/delivery.lane';
 import type { LaneLeases, LeasedLane, LeaseRequest } from '../../platform/delivery/lane.runner';
 import { LANE_COLUMNS, type LaneRow } from './endpoint.row';
-import type { EventPosition } from '../feed/event-reader';
-import type { WebhookItem } from './delivery.rows';
 import { WebhookLaneSource, type LaneContext } from './webhook-lane.source';
 
 const FREE = `e.enabled AND (e.lane_until IS NULL OR e.lane_until < now() OR e.lane_owner = $1)`;
@@ -41,10 +40,13 @@ const RELEASE = statement(
 );
 
 /** Who serves which endpoint. Groups are tenants. */
-export class WebhookLaneLeases implements LaneLeases<WebhookItem, EventPosition> {
-  constructor(private readonly context: Omit<LaneContext, 'owner' | 'leaseMs'>) {}
+export class WebhookLaneLeases implements LaneLeases {
+  constructor(
+    private readonly context: Omit<LaneContext, 'owner' | 'leaseMs' | 'failingAfter'>,
+    private readonly profile: LaneProfile,
+  ) {}
 
-  async take(request: LeaseRequest): Promise<Array<LeasedLane<WebhookItem, EventPosition>>> {
+  async take(request: LeaseRequest): Promise<LeasedLane[]> {
     const rows = await this.context.database.query<LaneRow>(TAKE, [
       request.owner,
       request.ttlMs,
@@ -55,12 +57,13 @@ export class WebhookLaneLeases implements LaneLeases<WebhookItem, EventPosition>
       request.failing,
       request.failingAfter,
     ]);
-    return rows.map((row) => ({
-      id: row.id,
-      group: row.client_id,
-      health: { failuresInRow: row.failures_in_row, failingSince: row.failing_since },
-      source: new WebhookLaneSource(row, { ...this.context, owner: request.owner, leaseMs: request.ttlMs }),
-    }));
+    const { failingAfter } = this.profile;
+    const context = { ...this.context, owner: request.owner, leaseMs: request.ttlMs, failingAfter };
+    return rows.map((row) => {
+      const health = { failuresInRow: row.failures_in_row, failingSince: row.failing_since };
+      const lane = new DeliveryLane(new WebhookLaneSource(row, context), this.profile, health, this.context.clock);
+      return { id: row.id, group: row.client_id, lane };
+    });
   }
 
   async renew(owner: string, ids: readonly string[], ttlMs: number): Promise<string[]> {
