@@ -11,6 +11,7 @@ import { PublicUrl } from './config/public-url';
 import { CLOCK, systemClock } from './kernel/clock';
 import { LOGGER, type Logger } from './kernel/logger';
 import { MessagingModule } from './messaging/messaging.module';
+import { InboundDeliveryModule } from './numbers/delivery/inbound-delivery.module';
 import { NumbersModule } from './numbers/numbers.module';
 import { OperationOnlyGuard } from './ops/operation-only.guard';
 import { OpsModule } from './ops/ops.module';
@@ -76,6 +77,7 @@ export class AppModule {
         CallbackIngressModule,
         WebhookEndpointsModule,
         NumbersModule,
+        InboundDeliveryModule,
         UsageModule,
         AlertsModule,
         OpsModule,

@@ -13,6 +13,7 @@ import { InboundPartKeeper } from './messaging/inbound/inbound-part-keeper';
 import { Maintenance } from './messaging/maintenance';
 import { StatusPoller } from './messaging/record/status-poller';
 import { UsageRollup } from './usage/usage-rollup';
+import { InboundDeliveryService } from './numbers/delivery/inbound-delivery.service';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
 import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
 
@@ -38,6 +39,7 @@ export class BackgroundWork {
     usage: UsageRollup,
     inboundParts: InboundPartKeeper,
     deliveries: WebhookDeliveryService,
+    inbound: InboundDeliveryService,
     sessions: SessionKeeper,
     dispatcher: Dispatcher,
     recovery: ClaimRecovery,
@@ -55,6 +57,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'alert mails', work: alertMails },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
+      { roles: ['worker'], name: 'inbound deliveries', work: inbound },
       // Before the dispatcher, which goes by what is held; and given up after it.
       { roles: ['worker'], name: 'gateway sessions', work: sessions },
       { roles: ['worker'], name: 'dispatcher', work: dispatcher },

@@ -14,8 +14,8 @@ const BURY_EVERY_MS = 30_000;
 
 /** How receivers of inbound messages are served. Delays and tries are the number's. */
 export const RECEIVER_PROFILE: ReceiverProfile = {
-  first: { most: 16, perWaiting: 32, patienceMs: 1000 },
-  retries: { most: 16, perWaiting: 1, patienceMs: 1000 },
+  first: { most: 16, inOrder: 32, perWaiting: 8, patienceMs: 1000 },
+  retries: { most: 16, inOrder: 0, perWaiting: 1, patienceMs: 1000 },
   chunk: 256,
   failingAfter: 5,
 };
@@ -32,6 +32,12 @@ export interface InboundDeliveryDeps {
   exclusive: boolean;
 }
 
+export interface InboundDeliveryOptions extends LaneRunnerOptions {
+  profile?: ReceiverProfile;
+  /** How often to look for what waits for receivers that are no more. Default 30 s. */
+  buryEveryMs?: number;
+}
+
 /** Hands inbound messages to the receivers of their numbers. Runs in worker processes; any number of them share the receivers. */
 export class InboundDeliveryService {
   private readonly runner: LaneRunner;
@@ -40,13 +46,18 @@ export class InboundDeliveryService {
 
   constructor(
     private readonly deps: InboundDeliveryDeps,
-    options: LaneRunnerOptions & { profile?: ReceiverProfile } = {},
+    options: InboundDeliveryOptions = {},
   ) {
     const { database, clock, logger } = deps;
     const profile = options.profile ?? RECEIVER_PROFILE;
     const leases = new ReceiverLaneLeases({ ...deps, profile });
     this.runner = new LaneRunner(leases, profile.failingAfter, clock, logger, options);
-    this.burial = new Periodic('deliveries of removed receivers', BURY_EVERY_MS, () => database.execute(BURY), logger);
+    this.burial = new Periodic(
+      'deliveries of removed receivers',
+      options.buryEveryMs ?? BURY_EVERY_MS,
+      () => database.execute(BURY),
+      logger,
+    );
   }
 
   async start(): Promise<void> {

@@ -2,7 +2,9 @@
 export interface Pace {
   /** Never more than so many. */
   most: number;
-  /** One for each so many that wait, and at least one: a few go one after another, so they arrive in order; a backlog goes faster. */
+  /** As long as no more than so many wait, they go one after another, so that they arrive in order. */
+  inOrder: number;
+  /** Beyond that one for each so many that wait: a backlog goes faster. */
   perWaiting: number;
   /** An item that takes longer no longer keeps the next one waiting, milliseconds. */
   patienceMs: number;
@@ -51,7 +53,8 @@ export class PacedQueue<Item> {
   }
 
   private width(): number {
-    return Math.max(1, Math.ceil(this.size / this.pace.perWaiting));
+    const { inOrder, perWaiting } = this.pace;
+    return this.size <= inOrder ? 1 : Math.ceil(this.size / perWaiting);
   }
 
   private start(item: Item): void {
@@ -61,7 +64,7 @@ export class PacedQueue<Item> {
       isSlow = true;
       this.slow++;
       this.fill();
-    }, this.pace.patienceMs);
+    }, this.pace.patienceMs).unref();
     void this.run(item).then(() => {
       clearTimeout(patience);
       this.underWay--;

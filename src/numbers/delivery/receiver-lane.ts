@@ -139,11 +139,12 @@ export class ReceiverLane implements Lane {
     this.key = await sender.key(row.client_id);
     if (row.sequence > this.readTo) this.more = true;
     if (this.more && this.hasRoom(this.first)) await this.readFresh(row);
-    if (row.next_retry_at !== null && row.next_retry_at <= clock.now() && this.hasRoom(this.retries)) await this.readDue();
+    if (row.next_retry_at !== null && row.next_retry_at <= clock.now() && this.hasRoom(this.retries))
+      await this.readDue();
   }
 
   private hasRoom(queue: PacedQueue<InboundItem>): boolean {
-    return queue.size < this.context.profile.chunk / 4;
+    return queue.size < this.context.profile.chunk / 2;
   }
 
   private async readFresh(row: ReceiverRow): Promise<void> {
@@ -176,7 +177,9 @@ export class ReceiverLane implements Lane {
   private async rest(): Promise<void> {
     if (this.row.cursor_sequence >= this.readTo) return;
     const { writer } = this.context;
-    await this.persist(() => writer.write({ receiverId: this.row.id, cursor: this.readTo, health: { ...this.health } }));
+    await this.persist(() =>
+      writer.write({ receiverId: this.row.id, cursor: this.readTo, health: { ...this.health } }),
+    );
     this.row.cursor_sequence = this.readTo;
   }
 
@@ -187,9 +190,7 @@ export class ReceiverLane implements Lane {
   /** An item is done. */
   private settled(): void {
     const wanted =
-      this.held.size === 0 ||
-      (this.more && this.hasRoom(this.first)) ||
-      (this.moreDue && this.hasRoom(this.retries));
+      this.held.size === 0 || (this.more && this.hasRoom(this.first)) || (this.moreDue && this.hasRoom(this.retries));
     if (wanted && !this.stopping) this.wake();
     else this.settleEnd();
   }
