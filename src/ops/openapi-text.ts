@@ -9,6 +9,8 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Suppressions', 'Whom nothing more is sent to: who wrote STOP, unsubscribed, complained or cannot be reached.'],
   ['Gateways', 'Which of your provider accounts a message may take, and in which order.'],
   ['Quotas', 'How far the quotas of your tenant and of your accounts are used.'],
+  ['Numbers', 'Your own numbers, and who is told of messages to them.'],
+  ['Inbound', 'What people wrote to you, and what became of it at each receiver.'],
   ['Webhooks', 'Events posted to your own URL, signed.'],
   ['Events', 'The same events, to pull.'],
   ['Provider callbacks', 'Where providers report, and what they reported.'],

@@ -104,6 +104,10 @@ const TABLES = [
   'webhook_endpoints',
   'events',
   'provider_events',
+  'numbers',
+  'number_receivers',
+  'inbound_messages',
+  'inbound_deliveries',
   'secrets',
 ];
 

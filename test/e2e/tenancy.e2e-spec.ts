@@ -29,6 +29,7 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path === '/v1/events') return ['messages:read', 'webhooks:read'];
   if (path.startsWith('/v1/api-keys') || path === '/v1/audit' || path.startsWith('/v1/privacy')) return ['keys:write'];
   if (path.startsWith('/v1/webhooks')) return [read ? 'webhooks:read' : 'webhooks:write'];
+  if (path.startsWith('/v1/inbound')) return [read ? 'messages:read' : 'webhooks:write'];
   if (path === '/v1/provider-events') return ['messages:read'];
   if (path.startsWith('/v1/provider-events/')) return ['configs:write'];
   if (path.endsWith('/usage')) return ['usage:read'];
@@ -36,7 +37,12 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path.endsWith('/callback-urls')) return ['configs:write'];
   if (path === '/v1/gateways/preview') return ['configs:read'];
   if (/^\/communication\/[^/]+\/(?!configs)/.test(path)) return [read ? 'messages:read' : 'messages:send'];
-  if (path.startsWith('/communication/') || path.startsWith('/v1/gateways') || path === '/v1/settings')
+  if (
+    path.startsWith('/communication/') ||
+    path.startsWith('/v1/gateways') ||
+    path.startsWith('/v1/numbers') ||
+    path === '/v1/settings'
+  )
     return [read ? 'configs:read' : 'configs:write'];
   if (path.endsWith('/refresh')) return ['messages:read'];
   if (path.startsWith('/v1/suppressions')) return [read ? 'messages:read' : 'messages:send'];
@@ -56,6 +62,8 @@ const UNKNOWN: PathIds = {
   provider_event: 'pev_01kaqz9yq8e5v6m3c2n1b0a9s8',
   suppression: 'sup_01kaqz9yq8e5v6m3c2n1b0a9s8',
   alert: 'alr_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  number: 'num_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  inbound: 'inb_01kaqz9yq8e5v6m3c2n1b0a9s8',
   token: 'x',
 };
 

@@ -18,6 +18,8 @@ export interface PathIds {
   provider_event: string;
   suppression: string;
   alert: string;
+  number: string;
+  inbound: string;
   /** Of an unsubscribe link. */
   token: string;
   /** A config of every further provider, by its path name. */
@@ -53,6 +55,19 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
     );
     const suppression = await tenant.api.post('/v1/suppressions', { channel: 'sms', recipient: '+393339999999' });
     assertStatus(suppression, 201);
+    const number = await tenant.api.post('/v1/numbers', {
+      number: '+393399957000',
+      provider: 'twilio',
+      delivery: [{ type: 'webhook', url: receiver.url, format: 'json' }],
+    });
+    assertStatus(number, 201);
+    await twilioCallback({
+      url: `${service.url}/webhook/twilio/inbound/${tenant.twilio.id}`,
+      authToken: tenant.twilio.authToken,
+      fields: { MessageSid: `SM${'1'.repeat(32)}`, From: to, To: '+393399957000', Body: 'hello' },
+    });
+    const inbound = await tenant.api.get('/v1/inbound');
+    assertStatus(inbound, 200);
     const configs: Record<`config_${string}`, string> = {};
     for (const operation of service.contract.operations) {
       const slug = CONFIGS.exec(operation.path)?.[1];
@@ -74,6 +89,8 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       provider_event: events.body.data[0].id,
       suppression: suppression.body.data.id,
       alert: await makeAlert(service, tenant),
+      number: number.body.data.id,
+      inbound: inbound.body.data[0].id,
       token: `${tenant.twilio.id}.${messageId}.x`,
     };
   } finally {
@@ -114,6 +131,8 @@ function idKind(path: string, parameter: string): keyof PathIds {
   if (path.startsWith('/v1/provider-events/')) return 'provider_event';
   if (path.startsWith('/v1/suppressions/')) return 'suppression';
   if (path.startsWith('/v1/alerts/')) return 'alert';
+  if (path.startsWith('/v1/numbers/')) return 'number';
+  if (path.startsWith('/v1/inbound/')) return 'inbound';
   throw new Error(`no sample for {id} of ${path}`);
 }
 
@@ -150,6 +169,19 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
       return { channel: 'sms', recipient: '+393338888888', reason: 'manual', detail: 'asked by telephone' };
     case 'PATCH /v1/settings':
       return { time_zone: 'Europe/Rome', quiet_hours: { start: '21:00', end: '08:00' }, retention: { body_days: 30 } };
+    case 'POST /v1/numbers':
+      return {
+        number: '+393399957001',
+        provider: 'twilio',
+        delivery: [{ type: 'email', to: 'support@example.com' }],
+        timeout_seconds: 10,
+      };
+    case 'PATCH /v1/numbers/{id}':
+      return { description: 'changed', delivery: [{ type: 'webhook', url: 'http://127.0.0.1:9/', format: 'form' }] };
+    case 'POST /v1/inbound/redeliver':
+      return { number: '+393399957000', status: 'all', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' };
+    case 'POST /v1/inbound/{id}/redeliver':
+      return { deliveries: 'all' };
     case 'POST /v1/webhooks':
       return { url: 'http://127.0.0.1:9/hook', events: ['message.read'], enabled: false };
     case 'PATCH /v1/webhooks/{id}':
