@@ -25,6 +25,8 @@ import { SendResponder } from './intake/send.responder';
 import { Maintenance } from './maintenance';
 import { MessagesController } from './messages.controller';
 import { NamedSendService } from './named/named-send.service';
+import { QuietHours } from './quiet/quiet-hours';
+import { QuietHoursRelease } from './quiet/quiet-hours-release';
 import { EngagementWriter } from './record/engagement-writer';
 import { MessageActions } from './record/message-actions';
 import { MessageReader } from './record/message-reader';
@@ -57,6 +59,8 @@ import { SuppressionsService } from './suppression/suppressions.service';
     ProviderInquiry,
     SuppressionDirectory,
     SuppressionsService,
+    QuietHours,
+    QuietHoursRelease,
     IntakeMetrics,
     MessageInserter,
     FallbackStore,

@@ -12,6 +12,7 @@ import { ChangeInterceptor } from './audit/change.interceptor';
 import { AuthGuard } from './auth.guard';
 import { KeyDirectory } from './key-directory';
 import { KeyUsage } from './key-usage';
+import { SettingsListeners } from './settings/settings-listeners';
 import { SettingsController } from './settings/settings.controller';
 import { TenantDirectory } from './tenant-directory';
 import { TenantEntity } from './tenant.entity';
@@ -33,6 +34,7 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     AuditLog,
     AuditInterceptor,
     ChangeInterceptor,
+    SettingsListeners,
     KeyDirectory,
     KeyUsage,
     TenantDirectory,
@@ -49,6 +51,7 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     AuditLog,
     AuditInterceptor,
     ChangeInterceptor,
+    SettingsListeners,
     ClientAddress,
   ],
 })

@@ -14,6 +14,7 @@ import { lockTenant } from './tenant-lock';
 import { forgetUncounted } from './quotas';
 import { SCOPES } from './principal';
 import { TENANT_CHANGED, TenantDirectory } from './tenant-directory';
+import { SettingsListeners } from './settings/settings-listeners';
 import { changedSettings } from './settings/settings-changes';
 import type { UpdateSettingsDto } from './settings/settings.dto';
 import { signingSecretContext, TenantEntity, type TenantQuotas, type TenantStatus } from './tenant.entity';
@@ -56,6 +57,7 @@ export class TenantService {
     private readonly feed: ChangeFeed,
     private readonly directory: TenantDirectory,
     private readonly keys: KeyDirectory,
+    private readonly listeners: SettingsListeners,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -134,6 +136,7 @@ export class TenantService {
         found.quotas = { ...changes.quotas };
       }
       if (changes.allowedSecretRefs !== undefined) found.allowedSecretRefs = changes.allowedSecretRefs;
+      const before = found.settings;
       if (changes.settings !== undefined)
         found.settings = { ...changedSettings(found.settings, changes.settings, path) };
       found.updatedAt = new Date(this.clock.now());
@@ -144,6 +147,7 @@ export class TenantService {
         .set({ name, status, quotas, allowedSecretRefs, settings: settings as object, updatedAt })
         .where({ clientId })
         .execute();
+      if (changes.settings !== undefined) await this.listeners.changed(tx, clientId, before, settings);
       await this.feed.publish(tx, TENANT_CHANGED, clientId);
       return found;
     });

@@ -21,6 +21,7 @@ describe('AttemptRunner', () => {
   let runner: AttemptRunner;
   let answer: () => Promise<unknown>;
   let suppressed: ReturnType<GatewaySender['suppressed']>;
+  let heldUntil: ReturnType<GatewaySender['heldUntil']>;
 
   beforeEach(() => {
     clock = new ManualClock(1_000_000);
@@ -29,6 +30,7 @@ describe('AttemptRunner', () => {
     skipped = [];
     candidates = ['cfg_a'];
     suppressed = undefined;
+    heldUntil = null;
     const route = () => ({
       candidates: candidates.map((configId) => ({ gateway: 'x', configId }) as unknown as Candidate),
       skipped,
@@ -37,7 +39,12 @@ describe('AttemptRunner', () => {
     });
     runner = new AttemptRunner(
       { routeSync: route, enter: () => true } as unknown as Router,
-      { validate: () => [], send: () => answer(), suppressed: () => suppressed } as unknown as GatewaySender,
+      {
+        validate: () => [],
+        send: () => answer(),
+        suppressed: () => suppressed,
+        heldUntil: () => heldUntil,
+      } as unknown as GatewaySender,
       {} as SentLookup,
       rates,
       circuits,
@@ -70,6 +77,25 @@ describe('AttemptRunner', () => {
     if (outcome.next.type !== 'requeue') throw new Error(`is ${outcome.next.type}`);
     return outcome.next.requeue;
   }
+
+  it('keeps a message for the end of the quiet hours, and expires at once one that does not live so long', async () => {
+    answer = () => Promise.reject(new Error('called'));
+    const until = clock.now() + 1_800_000;
+    for (const held of [until, Promise.resolve(until)]) {
+      heldUntil = held;
+      const waiting = requeueOf(await runner.run(message({ rounds: 2, tried: ['cfg_b'] }), signal));
+      expect(waiting).toMatchObject({
+        dueAt: until,
+        waitingOn: 'quiet_hours',
+        lane: 'cfg_a',
+        rounds: 2,
+        tried: ['cfg_b'],
+      });
+      const late = await runner.run(message({ expiresAt: until }), signal);
+      expect(late).toMatchObject({ next: { type: 'final', status: 'expired', errorCode: 'quiet_hours' } });
+      expect(late.attempt).toBeUndefined();
+    }
+  });
 
   it('fails a message to somebody on the list, and calls nobody', async () => {
     answer = () => Promise.reject(new Error('called'));

@@ -111,6 +111,9 @@ export class AttemptRunner {
     const looked = this.sender.suppressed(message);
     const suppressed = looked && (await looked);
     if (suppressed) return { next: suppressedEnd(suppressed) };
+    const held = this.sender.heldUntil(message);
+    const heldUntil = held instanceof Promise ? await held : held;
+    if (heldUntil !== null) return { next: heldBack(message, heldUntil) };
     const candidate = this.nextCandidate(message, route, now);
     if (!candidate) return { next: this.endOfRound(message, route, now) };
     if (candidate.configId !== message.lane)
@@ -418,6 +421,17 @@ function suppressedEnd({ recipient, reason }: Suppressed): Next {
     status: 'failed',
     errorCode: 'suppressed',
     errorMessage: clean(`${recipient} is on the suppression list (${reason}).`),
+  };
+}
+
+/** Quiet hours that outlast a message expire it now: its client learns at once, and nothing is sent late. */
+function heldBack(message: ClaimedMessage, until: number): Next {
+  if (until < message.expiresAt) return requeue(message, { dueAt: until, waitingOn: 'quiet_hours' });
+  return {
+    type: 'final',
+    status: 'expired',
+    errorCode: 'quiet_hours',
+    errorMessage: `The quiet hours of the recipient end at ${new Date(until).toISOString()}, when the message has expired.`,
   };
 }
 

@@ -5,6 +5,7 @@ import type { GatewayFactory } from '../../gateway/gateway-factory';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import type { Candidate } from '../../gateway/router';
 import type { ClaimedMessage } from '../record/message.types';
+import type { QuietHours } from '../quiet/quiet-hours';
 import type { SuppressionDirectory } from '../suppression/suppression-directory';
 import type { DispatchMetrics } from './dispatch-metrics';
 import { GatewaySender } from './gateway-sender';
@@ -17,6 +18,7 @@ describe('GatewaySender', () => {
       new CircuitBreakers(systemClock),
       { attempt() {} } as unknown as DispatchMetrics,
       {} as SuppressionDirectory,
+      {} as QuietHours,
       systemClock,
     );
     const candidate = { gateway: 'x', configId: 'cfg_a', config: {} } as unknown as Candidate;

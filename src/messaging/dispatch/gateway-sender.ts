@@ -8,6 +8,7 @@ import { GatewayFactory } from '../../gateway/gateway-factory';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import type { Candidate } from '../../gateway/router';
 import type { ClaimedMessage } from '../record/message.types';
+import { QuietHours } from '../quiet/quiet-hours';
 import { SuppressionDirectory, type Addressed, type Suppressed } from '../suppression/suppression-directory';
 import { DispatchMetrics } from './dispatch-metrics';
 import { FAILOVER_POLICY } from './failover.policy';
@@ -22,6 +23,7 @@ export class GatewaySender {
     private readonly circuits: CircuitBreakers,
     private readonly metrics: DispatchMetrics,
     private readonly suppressions: SuppressionDirectory,
+    private readonly quiet: QuietHours,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -29,6 +31,11 @@ export class GatewaySender {
   suppressed(message: Addressed): undefined | Promise<Suppressed | undefined> {
     if (this.suppressions.isClear(message)) return undefined;
     return this.suppressions.find(message).then(([first]) => first);
+  }
+
+  /** Until when the message has to wait since its recipient is to be left alone now; null: it need not. */
+  heldUntil(message: ClaimedMessage): number | null | Promise<number | null> {
+    return this.quiet.holds(message, this.clock.now());
   }
 
   /** What the gateway cannot do with the message. */

@@ -81,7 +81,10 @@ export class DryRunService {
       quotas,
       suppressed: suppressed.length > 0,
       suppressions: suppressed,
-      quiet_hours: { applies: false, until: null },
+      quiet_hours: {
+        applies: assessment.quietUntil !== null,
+        until: assessment.quietUntil === null ? null : new Date(assessment.quietUntil).toISOString(),
+      },
     };
   }
 
@@ -114,5 +117,14 @@ const NO_QUOTA: Omit<DryRunQuotaView, 'limited'> = {
 function quotaOf(quotas: readonly QuotaView[]): DryRunQuotaView {
   const [first] = quotas.toSorted((one, other) => one.remaining - other.remaining);
   const { limit, used, remaining, period, resets_at, burn_rate, projected_exhaustion_at } = first ?? NO_QUOTA;
-  return { limited: first !== undefined, limit, used, remaining, period, resets_at, burn_rate, projected_exhaustion_at };
+  return {
+    limited: first !== undefined,
+    limit,
+    used,
+    remaining,
+    period,
+    resets_at,
+    burn_rate,
+    projected_exhaustion_at,
+  };
 }

@@ -18,6 +18,7 @@ import type { TenantLimits } from '../../tenancy/quotas';
 import { ChannelRegistry, type ChannelDescriptor, type PreparedContent } from '../channel-registry';
 import { inItem, readFallbackItem, type PlannedFallback } from '../fallback/fallback-item';
 import { FallbackStore } from '../fallback/fallback-store';
+import { QuietHours } from '../quiet/quiet-hours';
 import { PRIORITY_RANK } from '../record/message.types';
 import { MessageInserter, type InsertResult, type NewMessage, type StoredMessage } from './message-inserter';
 import type { SendOptionsDto } from './send-options.dto';
@@ -67,6 +68,8 @@ export interface Assessment {
   unable: Array<{ candidate: Candidate; reason: string }>;
   sendAt: number | null;
   expiresAt: number;
+  /** When the quiet hours end that it would have to wait for; null: it need not. */
+  quietUntil: number | null;
   sandbox: boolean;
   /** The items of `on_undelivered`, in order. */
   fallbacks: readonly PlannedFallback[];
@@ -85,6 +88,7 @@ export class IntakeService {
     private readonly inserter: MessageInserter,
     private readonly fallbacks: FallbackStore,
     private readonly quotas: QuotaLedger,
+    private readonly quiet: QuietHours,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -127,7 +131,7 @@ export class IntakeService {
       return this.repeated(principal.clientId, earlier);
     }
     const candidate = assessment.able[0] ?? assessment.route.candidates[0];
-    const { prepared, sendAt, expiresAt, sandbox, fallbacks } = assessment;
+    const { prepared, sendAt, expiresAt, quietUntil, sandbox, fallbacks } = assessment;
     const waitsFor = candidate ?? assessment.route.skipped.find(isAwaited);
     const message: NewMessage = {
       id,
@@ -146,6 +150,8 @@ export class IntakeService {
       segments: prepared.segments,
       sendAt,
       expiresAt,
+      // One with a time of its own is looked at then; one that does not live so long is for the dispatcher to end at once.
+      heldUntil: sandbox || sendAt !== null || quietUntil === null || quietUntil >= expiresAt ? null : quietUntil,
       gateway: sandbox ? (candidate?.gateway ?? null) : null,
       lane: sandbox ? null : (waitsFor?.configId ?? ''),
       idempotency,
@@ -182,7 +188,7 @@ export class IntakeService {
     const { clientId, idempotency, id } = message;
     const earlier = idempotency && (await this.inserter.earlier(clientId, idempotency.key, idempotency.bodyHash));
     if (earlier) return earlier;
-    await this.fallbacks.plan(id, clientId, message.sendAt ?? messageIdTime(id)!, fallbacks);
+    await this.fallbacks.plan(id, clientId, message.heldUntil ?? message.sendAt ?? messageIdTime(id)!, fallbacks);
     const result = await this.inserter.insert(message);
     if (result.kind !== 'stored') await this.fallbacks.drop(id);
     return result;
@@ -216,13 +222,23 @@ export class IntakeService {
     const { id, now = this.clock.now() } = of;
     checkMetadata(dto.metadata);
     const sendAt = sendTime(dto, now);
-    const expiresAt = expiryTime(dto, sendAt ?? now, descriptor.defaultExpiryMs);
+    const start = sendAt ?? now;
+    const expiry = expiryTime(dto, start);
     const prepared = descriptor.prepare(dto);
     let route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     if (prepared.isNational) {
       prepared.recipient = completeRecipient(prepared.recipient, route);
       route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     }
+    const { clientId } = principal;
+    const timed = {
+      clientId,
+      channel: descriptor.channel,
+      recipient: prepared.recipient,
+      priority: PRIORITY_RANK[dto.priority ?? 'normal'],
+    };
+    const timing = this.quiet.timing(timed, start, expiry ?? { lifeMs: descriptor.defaultExpiryMs });
+    const { expiresAt, quietUntil } = timing instanceof Promise ? await timing : timing;
     const outbound: OutboundMessage = {
       id: id ?? '',
       clientId: principal.clientId,
@@ -278,7 +294,7 @@ export class IntakeService {
     }
     const sandbox = principal.sandbox || dto.sandbox === true;
     const fallbacks = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
-    return { prepared, route, able, unable, sendAt, expiresAt, sandbox, fallbacks };
+    return { prepared, route, able, unable, sendAt, expiresAt, quietUntil, sandbox, fallbacks };
   }
 
   /** Each item as the send that it is going to be, by today's routes. @throws Problem that names the item */
@@ -396,8 +412,9 @@ function sendTime(dto: SendOptionsDto, now: number): number | null {
   return at <= now ? null : at;
 }
 
-function expiryTime(dto: SendOptionsDto, start: number, defaultMs: number): number {
-  if (dto.expires_at === undefined) return start + defaultMs;
+/** Undefined: the client gave none. */
+function expiryTime(dto: SendOptionsDto, start: number): number | undefined {
+  if (dto.expires_at === undefined) return undefined;
   const at = Date.parse(dto.expires_at);
   if (Number.isNaN(at)) throw Problem.field('expires_at', 'invalid_value', 'is not a time');
   if (at <= start) throw Problem.field('expires_at', 'in_the_past', 'must be after now, and after send_at');

@@ -34,6 +34,8 @@ export interface NewMessage {
   segments: number | null;
   sendAt: number | null;
   expiresAt: number;
+  /** When the quiet hours end that it was accepted in; null: it need not wait for them. */
+  heldUntil: number | null;
   /** The provider that would take a simulated message; null for a real one. */
   gateway: string | null;
   /** The config to ask first; null: the message is not to be sent (sandbox). */
@@ -66,9 +68,9 @@ const MAX_BATCH = 1_000;
 const MOST_OPENINGS = 3;
 
 const INPUT = `$1::text[], $2::float8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::int[], $10::jsonb[],
-                          $11::text[], $12::int[], $13::float8[], $14::float8[], $15::text[], $16::text[], $17::text[], $18::bytea[]`;
+                          $11::text[], $12::int[], $13::float8[], $14::float8[], $15::text[], $16::text[], $17::text[], $18::bytea[], $19::float8[]`;
 const INPUT_COLUMNS = `id, at, client_id, channel, status, recipient, sender, content, priority, extra, encoding, segments, send_at, expires_at, gateway, lane,
-            key, body_hash`;
+            key, body_hash, held`;
 
 /**
  * CTEs that store rows: keys, messages and queue rows. `fresh` holds those whose key was free; an expired one is.
@@ -76,7 +78,7 @@ const INPUT_COLUMNS = `id, at, client_id, channel, status, recipient, sender, co
  */
 const storing = (input: string): string => `keys AS (
      INSERT INTO idempotency_keys AS k (client_id, key, body_hash, message_id, expires_at)
-     SELECT client_id, key, body_hash, id, now() + $19 * interval '1 hour' FROM ${input} WHERE key IS NOT NULL
+     SELECT client_id, key, body_hash, id, now() + $20 * interval '1 hour' FROM ${input} WHERE key IS NOT NULL
      ON CONFLICT (client_id, key) DO UPDATE
        SET body_hash = excluded.body_hash, message_id = excluded.message_id, expires_at = excluded.expires_at
        WHERE k.expires_at <= now()
@@ -92,8 +94,8 @@ const storing = (input: string): string => `keys AS (
      FROM fresh
    ), queued AS (
      INSERT INTO message_queue (message_id, message_created_at, client_id, lane, priority, due_at, waiting_on)
-     SELECT id, created_at, client_id, lane, priority, coalesce(to_timestamp(send_at / 1000.0), created_at),
-            CASE WHEN send_at IS NOT NULL THEN 'schedule' END
+     SELECT id, created_at, client_id, lane, priority, coalesce(to_timestamp(coalesce(held, send_at) / 1000.0), created_at),
+            CASE WHEN held IS NOT NULL THEN 'quiet_hours' WHEN send_at IS NOT NULL THEN 'schedule' END
      FROM fresh WHERE lane IS NOT NULL
    )`;
 
@@ -112,12 +114,12 @@ const INSERT = statement(
  */
 const INSERT_COUNTED = statement(
   'messages.insert_counted',
-  `WITH ${lockedCounters(22)}, rooms AS MATERIALIZED (
+  `WITH ${lockedCounters(23)}, rooms AS MATERIALIZED (
      SELECT coalesce(jsonb_object_agg(group_no, room), '{}') AS free FROM (
        SELECT group_no, min(CASE WHEN hard THEN greatest(quota - used, 0) ELSE ${MAX_BATCH} END) AS room
        FROM locked GROUP BY group_no HAVING count(*) = max(of_group)) r
    ), input AS MATERIALIZED (
-     SELECT * FROM unnest(${INPUT}, $20::int[], $21::int[]) WITH ORDINALITY AS i(${INPUT_COLUMNS}, tenant, config, n)
+     SELECT * FROM unnest(${INPUT}, $21::int[], $22::int[]) WITH ORDINALITY AS i(${INPUT_COLUMNS}, tenant, config, n)
    ), unused AS MATERIALIZED (
      SELECT i.*, row_number() OVER (PARTITION BY i.config ORDER BY i.n) AS place FROM input i
      WHERE i.key IS NULL
@@ -326,7 +328,7 @@ export class MessageInserter {
     this.count(messages);
     const groups = new Map<string, ReadyGroup>();
     for (const message of messages) {
-      if (message.lane === null || message.sendAt !== null) continue;
+      if (message.lane === null || message.sendAt !== null || message.heldUntil !== null) continue;
       // An email may be megabytes.
       if (this.fresh.enabled && message.channel !== 'email') this.fresh.keep(claimOf(message, message.lane));
       const key = `${message.clientId}\n${message.lane}\n${message.priority}`;
@@ -425,6 +427,7 @@ function insertParameters(messages: readonly NewMessage[], idempotencyHours: num
     textArray(messages.map((message) => message.lane)),
     textArray(messages.map((message) => message.idempotency?.key)),
     byteaArray(messages.map((message) => message.idempotency?.bodyHash ?? null)),
+    plainArray(messages.map((message) => message.heldUntil)),
     idempotencyHours,
   ];
 }
