@@ -68,7 +68,7 @@ describe('QuietHours', () => {
     expect(await hours.holds(sms(ROMAN), at('20:00:00'))).toBe(at('07:00:00') + 24 * HOUR);
     expect(loads).toBe(1);
     known = true;
-    for (let i = 0; i < 1000; i++) hours.holds(sms(ROMAN), at('20:00:00') + i * 60_000);
+    for (let i = 0; i < 1000; i++) expect(hours.holds(sms(ROMAN), at('20:00:00') + i * 20_000)).not.toBeNull();
     expect(loads).toBe(1);
   });
 
