@@ -26,6 +26,7 @@ import { SecretsModule } from './platform/secrets/secrets.module';
 import { BackgroundWork, Runtime } from './runtime';
 import { SimulatorModule } from './simulator/simulator.module';
 import { TenancyModule } from './tenancy/tenancy.module';
+import { UsageReportsModule } from './usage/reports/usage-reports.module';
 import { UsageModule } from './usage/usage.module';
 import { WebhookEndpointsModule } from './webhook/endpoints/webhook-endpoints.module';
 import { CallbackIngressModule } from './webhook/ingress/callback-ingress.module';
@@ -80,6 +81,7 @@ export class AppModule {
         InboundDeliveryModule,
         UsageModule,
         AlertsModule,
+        UsageReportsModule,
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],

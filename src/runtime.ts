@@ -12,6 +12,8 @@ import { FallbackRunner } from './messaging/fallback/fallback-runner';
 import { InboundPartKeeper } from './messaging/inbound/inbound-part-keeper';
 import { Maintenance } from './messaging/maintenance';
 import { StatusPoller } from './messaging/record/status-poller';
+import { ReportMails } from './usage/reports/report-mails';
+import { ReportMaker } from './usage/reports/report-maker';
 import { UsageRollup } from './usage/usage-rollup';
 import { InboundDeliveryService } from './numbers/delivery/inbound-delivery.service';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
@@ -38,6 +40,8 @@ export class BackgroundWork {
     polls: StatusPoller,
     usage: UsageRollup,
     inboundParts: InboundPartKeeper,
+    reports: ReportMaker,
+    reportMails: ReportMails,
     deliveries: WebhookDeliveryService,
     inbound: InboundDeliveryService,
     sessions: SessionKeeper,
@@ -55,6 +59,8 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'usage roll-up', work: usage },
       { roles: ['scheduler'], name: 'parts of inbound messages', work: inboundParts },
       { roles: ['scheduler'], name: 'alert mails', work: alertMails },
+      { roles: ['scheduler'], name: 'usage reports', work: reports },
+      { roles: ['worker'], name: 'usage report mails', work: reportMails },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       { roles: ['worker'], name: 'inbound deliveries', work: inbound },

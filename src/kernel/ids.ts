@@ -25,6 +25,7 @@ export const ID_PREFIXES = {
   numberReceiver: 'nrc',
   inboundDelivery: 'ind',
   reportSchedule: 'sch',
+  reportDelivery: 'rdl',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

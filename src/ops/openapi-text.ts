@@ -13,6 +13,7 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Inbound', 'What people wrote to you, and what became of it at each receiver.'],
   ['Webhooks', 'Events posted to your own URL, signed.'],
   ['Events', 'The same events, to pull.'],
+  ['Usage reports', 'What you sent, every day, week or month: by mail, as an event and as a file.'],
   ['Provider callbacks', 'Where providers report, and what they reported.'],
   ['Unsubscribing', 'Where the link in a mail leads a recipient who wants no more.'],
   ['API keys', 'Who a key belongs to, and the keys of a tenant.'],

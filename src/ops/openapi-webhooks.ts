@@ -10,6 +10,7 @@ import {
   QuotaEventData,
   TestEventData,
 } from './event-payloads.view';
+import { UsageReportEventData } from './usage-report-event.view';
 
 type Webhooks = NonNullable<OpenAPIObject['webhooks']>;
 
@@ -58,6 +59,7 @@ export const SENT_EVENTS: Readonly<Record<string, SentEvent>> = {
     summary: 'A quota is used up; once a period',
     example: { used: 10000 },
   },
+  'usage.report': { data: UsageReportEventData, summary: 'A report of your usage was made' },
   'webhook.test': { data: TestEventData, summary: 'You asked for a test of an endpoint; it cannot be subscribed to' },
 };
 

@@ -48,6 +48,7 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path.startsWith('/v1/suppressions')) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/messages') || SEND.test(path)) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/alerts')) return ['usage:read'];
+  if (path.startsWith('/v1/usage')) return [read ? 'usage:read' : 'configs:write'];
   throw new Error(`no scope known for ${method} ${path}`);
 }
 
@@ -64,6 +65,10 @@ const UNKNOWN: PathIds = {
   alert: 'alr_01kaqz9yq8e5v6m3c2n1b0a9s8',
   number: 'num_01kaqz9yq8e5v6m3c2n1b0a9s8',
   inbound: 'inb_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  report_schedule: 'sch_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  usage_report: 'rpt_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  operator_schedule: 'sch_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  operator_report: 'rpt_01kaqz9yq8e5v6m3c2n1b0a9s8',
   token: 'x',
 };
 

@@ -4,6 +4,7 @@ import { eventually } from './api-client';
 import { ClientReceiver } from './client-receiver';
 import { sampleConfig } from './config-samples';
 import { assertStatus, freshNumber, type Service, type Tenant } from './e2e-service';
+import { makeReport } from './report-samples';
 import { statusFields, twilioCallback } from './scripted-twilio';
 
 /** A value for every parameter of every path: ids of objects that exist, of one tenant. */
@@ -20,6 +21,10 @@ export interface PathIds {
   alert: string;
   number: string;
   inbound: string;
+  report_schedule: string;
+  usage_report: string;
+  operator_schedule: string;
+  operator_report: string;
   /** Of an unsubscribe link. */
   token: string;
   /** A config of every further provider, by its path name. */
@@ -77,6 +82,8 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       assertStatus(config, 201);
       configs[`config_${slug}`] = config.body.data.id;
     }
+    const mine = await makeReport(service, tenant);
+    const all = await makeReport(service, null);
     return {
       ...configs,
       client_id: tenant.clientId,
@@ -91,6 +98,10 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       alert: await makeAlert(service, tenant),
       number: number.body.data.id,
       inbound: inbound.body.data[0].id,
+      report_schedule: mine.schedule,
+      usage_report: mine.report,
+      operator_schedule: all.schedule,
+      operator_report: all.report,
       token: `${tenant.twilio.id}.${messageId}.x`,
     };
   } finally {
@@ -133,6 +144,10 @@ function idKind(path: string, parameter: string): keyof PathIds {
   if (path.startsWith('/v1/alerts/')) return 'alert';
   if (path.startsWith('/v1/numbers/')) return 'number';
   if (path.startsWith('/v1/inbound/')) return 'inbound';
+  if (path.startsWith('/v1/usage/schedules/')) return 'report_schedule';
+  if (path.startsWith('/v1/usage/reports/')) return 'usage_report';
+  if (path.startsWith('/admin/usage/schedules/')) return 'operator_schedule';
+  if (path.startsWith('/admin/usage/reports/')) return 'operator_report';
   throw new Error(`no sample for {id} of ${path}`);
 }
 
@@ -188,6 +203,13 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
       return { description: 'changed' };
     case 'POST /v1/webhooks/{id}/replay':
       return { from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' };
+    case 'POST /v1/usage/schedules':
+      return { period: 'weekly', time_zone: 'Europe/Rome', at: '23:59', deliver: [{ type: 'webhook' }], format: 'csv' };
+    case 'POST /admin/usage/schedules':
+      return { period: 'weekly', time_zone: 'Europe/Rome', at: '23:59', deliver: [], format: 'csv' };
+    case 'PATCH /v1/usage/schedules/{id}':
+    case 'PATCH /admin/usage/schedules/{id}':
+      return { format: 'csv' };
     case 'PUT /v1/gateways':
       return { gateways: { sms: { primary: 'twilio', fallback: ['vonage'] } } };
     case 'POST /v1/gateways/preview':

@@ -14,6 +14,7 @@ import { Inbound1763900100000 } from '../../../migrations/1763900100000-inbound'
 import { Alerts1763900300000 } from '../../../migrations/1763900300000-alerts';
 import { Usage1763900400000 } from '../../../migrations/1763900400000-usage';
 import { Quotas1763900500000 } from '../../../migrations/1763900500000-quotas';
+import { UsageReports1763900600000 } from '../../../migrations/1763900600000-usage-reports';
 import { AuditOfChanges1763900800000 } from '../../../migrations/1763900800000-audit-of-changes';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
@@ -33,5 +34,6 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   Alerts1763900300000,
   Usage1763900400000,
   Quotas1763900500000,
+  UsageReports1763900600000,
   AuditOfChanges1763900800000,
 ];

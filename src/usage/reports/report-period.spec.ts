@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { firstDueAfter, hoursOf, nextPeriod, periodAt, previousPeriod, REPORT_PERIODS } from './report-period';
+import {
+  firstDueAfter,
+  hoursOf,
+  nextPeriod,
+  periodAt,
+  periodFrom,
+  previousPeriod,
+  REPORT_PERIODS,
+} from './report-period';
 
 const iso = (at: number) => new Date(at).toISOString();
 const daily = (timeZone: string, at = '06:00') => ({ period: 'daily' as const, timeZone, at });
@@ -36,7 +44,7 @@ describe('periods of a schedule', () => {
     ['Europe/Rome', '02:30', '2026-03-28T12:00:00Z', '2026-03-29T01:30:00.000Z'],
     ['Europe/Rome', '02:30', '2026-10-24T12:00:00Z', '2026-10-25T00:30:00.000Z'],
     // Midnight that there is not: not before the period ends.
-    ['America/Santiago', '00:00', '2026-09-05T12:00:00Z', '2026-09-06T04:00:00.000Z'],
+    ['America/Santiago', '00:00', '2026-09-05T12:00:00Z', '2026-09-06T04:05:00.000Z'],
     ['America/Santiago', '00:30', '2026-09-05T12:00:00Z', '2026-09-06T04:30:00.000Z'],
     ['Africa/Cairo', '23:30', '2026-10-28T12:00:00Z', '2026-10-29T20:30:00.000Z'],
   ])('in %s the report of %s is due once although clocks change', (zone, at, within, due) => {
@@ -62,7 +70,7 @@ describe('periods of a schedule', () => {
   ])('the month of %s has its days', (within, from, to, hours) => {
     const monthly = { period: 'monthly' as const, timeZone: 'UTC', at: '00:00' };
     const period = periodAt(monthly, Date.parse(within));
-    expect(shown(period)).toEqual([from, to, to]);
+    expect(shown(period)).toEqual([from, to, to.replace('00:00.000Z', '05:00.000Z')]);
     expect(hoursOf(period)).toBe(hours);
   });
 
@@ -71,6 +79,14 @@ describe('periods of a schedule', () => {
     // In the morning: today's report is still to come, and is of yesterday.
     expect(iso(firstDueAfter(evening, Date.parse('2026-05-05T08:00:00Z')).from)).toBe('2026-05-03T22:00:00.000Z');
     expect(iso(firstDueAfter(evening, Date.parse('2026-05-05T16:00:00Z')).from)).toBe('2026-05-04T22:00:00.000Z');
+  });
+
+  test('one begins where the one before it ended, also when the rules of the zone have changed', () => {
+    const rome = daily('Europe/Rome');
+    const day = periodAt(rome, Date.parse('2026-05-05T12:00:00Z'));
+    expect(periodFrom(rome, day.from)).toEqual(day);
+    for (const moved of [-3_600_000, 3_600_000])
+      expect(periodFrom(rome, day.from + moved)).toEqual({ ...day, from: day.from + moved });
   });
 
   test('they tile time without gap or overlap, each due once and in order, in every zone', () => {
@@ -88,6 +104,7 @@ describe('periods of a schedule', () => {
           for (let step = 0; step < 4; step++) {
             expect(periodAt(timetable, period.from)).toEqual(period);
             expect(periodAt(timetable, period.to - 1)).toEqual(period);
+            expect(periodFrom(timetable, period.from)).toEqual(period);
             const next = nextPeriod(timetable, period);
             expect(next.from).toBe(period.to);
             expect(next.to).toBeGreaterThan(next.from);

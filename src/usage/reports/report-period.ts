@@ -18,13 +18,26 @@ export interface ReportPeriod {
   readonly from: number;
   /** The first instant of the next one. */
   readonly to: number;
-  /** When it is to be reported: at the schedule's time of day on the day after its last, never before its end. */
+  /** When it is to be reported: at the schedule's time of day on the day after its last, and not before {@link SETTLING_MS} after its end. */
   readonly due: number;
 }
+
+/** How long after the end of a period its last messages have to be handed over, and to be reported on. */
+export const SETTLING_MS = 5 * 60_000;
+/** Moves by which a zone's clocks are changed are far below it. */
+const HALF_A_DAY_MS = 12 * 3_600_000;
 
 /** The period that an instant is in. Every instant is in exactly one: they follow each other without gap and without overlap. */
 export function periodAt(timetable: Timetable, at: number): ReportPeriod {
   return periodOf(timetable, firstDay(timetable.period, dayAt(timetable.timeZone, at)), at);
+}
+
+/**
+ * The period that begins at `from`, where the one before it ended. It is that one also when the zone's rules have changed since, so that nothing is
+ * reported twice or left out: then it is longer or shorter.
+ */
+export function periodFrom(timetable: Timetable, from: number): ReportPeriod {
+  return { ...periodAt(timetable, from + HALF_A_DAY_MS), from };
 }
 
 export function nextPeriod(timetable: Timetable, { to }: ReportPeriod): ReportPeriod {
@@ -58,7 +71,7 @@ function periodOf(timetable: Timetable, first: CalendarDay, at: number): ReportP
   const after = dayAfter(timetable.period, first);
   const to = startOfDay(timeZone, after);
   if (at >= to) return periodOf(timetable, after, at);
-  return { from, to, due: Math.max(to, instantAt(timeZone, after, minuteOf(timetable.at))) };
+  return { from, to, due: Math.max(to + SETTLING_MS, instantAt(timeZone, after, minuteOf(timetable.at))) };
 }
 
 function firstDay(period: ReportPeriodKind, day: CalendarDay): CalendarDay {
