@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
-import type { Wire } from '../support/api-client';
+import { eventually, type Wire } from '../support/api-client';
+import { ClientReceiver } from '../support/client-receiver';
 import { assertStatus, freshNumber, Service, type Tenant } from '../support/e2e-service';
 import { twilioCallback } from '../support/scripted-twilio';
 import { signedReceipt } from '../support/scripted-vonage';
@@ -323,5 +324,74 @@ describe('numbers and what comes to them', () => {
     expect(await inboundOf(number)).toMatchObject([
       { text: 'один два три', sequence: 1, from: PERSON, detail: { parts: { total: 3 } } },
     ]);
+  });
+
+  it('shows every try, and begins a new round for dead letters, one or many', async () => {
+    const [number, slow] = [freshNumber(), freshNumber()];
+    const [broken, sound] = await Promise.all([
+      ClientReceiver.start((response) => response.end('sorry')),
+      ClientReceiver.start((response) => response.end('+OK')),
+    ]);
+    try {
+      const { id } = await assign(number, {
+        delivery: [
+          { type: 'webhook', url: broken.url, format: 'form' },
+          { type: 'webhook', url: sound.url, format: 'form' },
+        ],
+        max_attempts: 1,
+      });
+      const settled = (status: string) => (all: Wire[]) =>
+        all.every(({ deliveries }) => deliveries.length > 0 && deliveries.every((one: Wire) => one.status === status));
+      for (const text of ['one', 'two', 'three']) await writes(number, text);
+      const dead = await eventually(
+        () => inboundOf(number, '&delivery_status=dead_letter'),
+        (all) => all.length === 3 && all.every(({ deliveries }) => deliveries[1].status === 'succeeded'),
+      );
+      expect(dead[0].deliveries[0]).toMatchObject({
+        url: broken.url,
+        format: 'form',
+        status: 'dead_letter',
+        attempts: 1,
+      });
+      const shown = await tenant.api.get(`/v1/inbound/${dead[0].id}`);
+      expect(shown.body.data.deliveries[0].tries).toMatchObject([
+        { result: 'failed', status_code: 200, response: 'sorry', error: expect.any(String) },
+      ]);
+      expect(shown.body.data.deliveries[1].tries).toMatchObject([{ result: 'succeeded', response: '+OK' }]);
+
+      broken.answer = (response) => response.end('+OK');
+      const again = await tenant.api.post(`/v1/inbound/${dead[0].id}/redeliver`);
+      expect(again.status).toBe(202);
+      const done = await eventually(
+        () => tenant.api.get(`/v1/inbound/${dead[0].id}`),
+        ({ body }) => settled('succeeded')([body.data]),
+      );
+      expect(done.body.data.deliveries[0].tries).toMatchObject([{ result: 'failed' }, { result: 'succeeded' }]);
+      const many = await tenant.api.post('/v1/inbound/redeliver', { number: id });
+      expect([many.status, many.body.data]).toEqual([202, { messages: 2, deliveries: 2 }]);
+      await eventually(() => inboundOf(number), settled('succeeded'));
+      expect(sound.received).toHaveLength(3);
+      // Nothing is dead any more, so one that is asked for by name goes to all.
+      await tenant.api.post(`/v1/inbound/${dead[0].id}/redeliver`, {});
+      await sound.waitFor(4);
+      expect(new Set(sound.received.map(({ headers }) => headers['webhook-id'])).size).toBe(3);
+      const nobody = await tenant.api.post(`/v1/inbound/${dead[1].id}/redeliver`, { deliveries: 'dead_letter' });
+      expect(nobody.status).toBe(202);
+
+      // Who is told of nothing can still be told later.
+      const { id: slowId } = await assign(slow);
+      await writes(slow, 'kept');
+      const [kept] = await inboundOf(slow);
+      expect((await tenant.api.post(`/v1/inbound/${kept.id}/redeliver`)).status).toBe(409);
+      await tenant.api.patch(`/v1/numbers/${slowId}`, {
+        delivery: [{ type: 'webhook', url: sound.url, format: 'form' }],
+      });
+      assertStatus(await tenant.api.post(`/v1/inbound/${kept.id}/redeliver`), 202);
+      await eventually(() => inboundOf(slow), settled('succeeded'));
+      expect(sound.received.at(-1)!.body).toContain('text=kept');
+    } finally {
+      await broken.close();
+      await sound.close();
+    }
   });
 });

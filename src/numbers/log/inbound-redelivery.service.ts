@@ -37,8 +37,7 @@ export interface Redelivery {
 }
 
 const MESSAGE = `m.id, (extract(epoch FROM m.created_at) * 1000)::float8 AS at, m.number_id, n.id IS NOT NULL AS has_number,
-  m.sequence::float8 AS sequence, m.channel, m.provider, m.config_id, m.recipient
-  FROM inbound_messages m LEFT JOIN numbers n ON n.id = m.number_id`;
+  m.sequence::float8 AS sequence, m.channel, m.provider, m.config_id, m.recipient`;
 
 /**
  * `$3`: only dead letters, all, or (null) the dead letters of messages that have some and all of the others. What waits for its next try is tried now,
@@ -183,10 +182,13 @@ interface Touched {
 }
 
 async function lockMessages(tx: Transaction, clientId: string, ids: readonly string[]): Promise<Message[]> {
+  const values = [clientId, textArray(ids), plainArray(ids.map((id) => idTime(id, 'inbound')))];
+  const from = `FROM inbound_messages m JOIN unnest($2::text[], $3::float8[]) AS i(id, at) ON i.id = m.id AND m.created_at = to_timestamp(i.at / 1000)`;
+  await tx.query(`SELECT 1 ${from} WHERE m.client_id = $1 ORDER BY m.id FOR UPDATE OF m`, values);
+  // Read apart: the statement that had to wait for the lock saw the numbers as they were before it.
   return tx.query<Message>(
-    `SELECT ${MESSAGE} JOIN unnest($2::text[], $3::float8[]) AS i(id, at) ON i.id = m.id AND m.created_at = to_timestamp(i.at / 1000)
-     WHERE m.client_id = $1 ORDER BY m.id FOR UPDATE OF m`,
-    [clientId, textArray(ids), plainArray(ids.map((id) => idTime(id, 'inbound')))],
+    `SELECT ${MESSAGE} ${from} LEFT JOIN numbers n ON n.id = m.number_id WHERE m.client_id = $1 ORDER BY m.id`,
+    values,
   );
 }
 
