@@ -12,6 +12,7 @@ import { CLOCK, systemClock } from './kernel/clock';
 import { LOGGER, type Logger } from './kernel/logger';
 import { MessagingModule } from './messaging/messaging.module';
 import { InboundDeliveryModule } from './numbers/delivery/inbound-delivery.module';
+import { InboundAlertsModule } from './numbers/alerts/inbound-alerts.module';
 import { NumbersModule } from './numbers/numbers.module';
 import { OperationOnlyGuard } from './ops/operation-only.guard';
 import { OpsModule } from './ops/ops.module';
@@ -79,6 +80,7 @@ export class AppModule {
         WebhookEndpointsModule,
         NumbersModule,
         InboundDeliveryModule,
+        InboundAlertsModule,
         UsageModule,
         AlertsModule,
         UsageReportsModule,

@@ -16,6 +16,7 @@ import { ReportMails } from './usage/reports/report-mails';
 import { ReportMaker } from './usage/reports/report-maker';
 import { UsageRollup } from './usage/usage-rollup';
 import { InboundDeliveryService } from './numbers/delivery/inbound-delivery.service';
+import { InboundWatch } from './numbers/alerts/inbound-watch';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
 import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
 
@@ -48,6 +49,7 @@ export class BackgroundWork {
     dispatcher: Dispatcher,
     recovery: ClaimRecovery,
     alertMails: AlertMailer,
+    inboundWatch: InboundWatch,
   ) {
     this.list = [
       { roles: ['scheduler'], name: 'maintenance', work: maintenance },
@@ -58,6 +60,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'status polls', work: polls },
       { roles: ['scheduler'], name: 'usage roll-up', work: usage },
       { roles: ['scheduler'], name: 'parts of inbound messages', work: inboundParts },
+      { roles: ['scheduler'], name: 'alerts about inbound messages', work: inboundWatch },
       { roles: ['scheduler'], name: 'alert mails', work: alertMails },
       { roles: ['scheduler'], name: 'usage reports', work: reports },
       { roles: ['worker'], name: 'usage report mails', work: reportMails },

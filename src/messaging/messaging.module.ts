@@ -16,6 +16,7 @@ import { FallbackStore } from './fallback/fallback-store';
 import { InboundPartKeeper } from './inbound/inbound-part-keeper';
 import { InboundSignal } from './inbound/inbound-signal';
 import { InboundWriter } from './inbound/inbound-writer';
+import { UnmatchedAlerts } from './inbound/unmatched-alerts';
 import { BatchService } from './intake/batch.service';
 import { DryRunService } from './intake/dry-run.service';
 import { IntakeService } from './intake/intake.service';
@@ -50,6 +51,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
     ChannelRegistry,
     InboundSignal,
     InboundWriter,
+    UnmatchedAlerts,
     InboundPartKeeper,
     MessageSignal,
     MessageWriter,

@@ -319,7 +319,7 @@ export class AlertEventData {
   receiver_id?: string;
 
   @ApiPropertyOptional({
-    description: '`receiver_slow`, `delivery_error_rate`, `dead_letter`, `sequence_gap`: id of the number.',
+    description: '`receiver_slow`, `delivery_error_rate`, `dead_letter`: id of the number.',
     example: NUMBER_ID,
   })
   number_id?: string;

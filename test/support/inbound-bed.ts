@@ -7,10 +7,12 @@ import { InboundDeliveryMetrics } from '../../src/numbers/delivery/inbound-deliv
 import { InboundDeliveryService } from '../../src/numbers/delivery/inbound-delivery.service';
 import { InboundSender } from '../../src/numbers/delivery/inbound-sender';
 import type { ReceiverProfile } from '../../src/numbers/delivery/receiver-lane';
+import { AlertBook } from '../../src/platform/alerts/alert-book';
 import type { Database } from '../../src/platform/database/database';
 import { DeliveryClient } from '../../src/platform/delivery/delivery-client';
 import type { LaneRunnerOptions } from '../../src/platform/delivery/lane.runner';
 import { newSigningSecret } from '../../src/platform/delivery/standard-webhooks';
+import { EventSignal, EventStore } from '../../src/platform/events/event-store';
 import { Dialer } from '../../src/platform/http-client/dialer';
 import { SsrfGuard, type Resolve } from '../../src/platform/http-client/ssrf-guard';
 import { UndiciHttpClient } from '../../src/platform/http-client/undici-http-client';
@@ -67,6 +69,8 @@ export class InboundBed {
   readonly clock = new ManualClock(START);
   readonly signal = new InboundSignal();
   readonly secret = newSigningSecret();
+  readonly eventSignal = new EventSignal();
+  readonly alerts = new AlertBook(new EventStore(this.eventSignal));
   readonly registry = new MetricsRegistry();
   private readonly metrics = new InboundDeliveryMetrics(this.registry);
   private readonly closing: Array<() => unknown> = [];
@@ -102,6 +106,7 @@ export class InboundBed {
         database: options.database ?? this.database,
         signal: options.signal === false ? new InboundSignal() : this.signal,
         sender: new InboundSender(new DeliveryClient(http, this.clock), mailer, tenants, this.clock),
+        alerts: this.alerts,
         clock: this.clock,
         metrics: this.metrics,
         logger: silentLogger,
@@ -221,7 +226,9 @@ export class InboundBed {
   async reset(): Promise<void> {
     await Promise.all(this.services.splice(0).map((service) => service.stop(0)));
     await Promise.all(this.closing.splice(0).map((close) => close()));
-    await this.database.execute('TRUNCATE inbound_deliveries, inbound_messages, number_receivers, numbers');
+    await this.database.execute(
+      'TRUNCATE inbound_deliveries, inbound_messages, number_receivers, numbers, receiver_minutes, alerts, alert_mails, events',
+    );
     this.clock.set(START);
   }
 

@@ -4,11 +4,13 @@ import type { ProviderRegistry } from '../../gateway/provider-registry';
 import { ManualClock } from '../../kernel/clock';
 import { newId } from '../../kernel/ids';
 import { silentLogger } from '../../kernel/logger';
+import { AlertBook } from '../../platform/alerts/alert-book';
 import { EventSignal, EventStore } from '../../platform/events/event-store';
 import { InboundPartKeeper } from './inbound-part-keeper';
 import { PARTS_WAIT_MS } from './inbound-parts';
 import { InboundSignal } from './inbound-signal';
 import { InboundWriter, type ReceivedInbound } from './inbound-writer';
+import { UnmatchedAlerts } from './unmatched-alerts';
 
 const TENANT = 'acme_0123456789ab';
 const RIVAL = 'rival_0123456789ab';
@@ -50,7 +52,7 @@ describe('InboundWriter', () => {
   afterAll(() => test.drop());
   beforeEach(async () => {
     await test.database.execute(
-      'TRUNCATE numbers, number_receivers, inbound_messages, inbound_deliveries, inbound_parts, events',
+      'TRUNCATE numbers, number_receivers, inbound_messages, inbound_deliveries, inbound_parts, events, alerts CASCADE',
     );
     const signal = new InboundSignal();
     delivered = [];
@@ -58,9 +60,14 @@ describe('InboundWriter', () => {
     signal.onDeliverable((ids) => delivered.push(...ids));
     signal.onUnmatched((ids) => unmatched.push(...ids));
     clock = new ManualClock();
-    writer = new InboundWriter(new EventStore(new EventSignal()), providers, signal);
+    writer = newWriter(signal);
     keeper = new InboundPartKeeper(test.database, writer, clock, silentLogger);
   });
+
+  function newWriter(inboundSignal: InboundSignal): InboundWriter {
+    const events = new EventStore(new EventSignal());
+    return new InboundWriter(events, providers, inboundSignal, new UnmatchedAlerts(new AlertBook(events)));
+  }
 
   async function aNumber(number: string, more: Partial<Record<string, string | null>> = {}): Promise<string> {
     const id = newId('number');
@@ -143,6 +150,32 @@ describe('InboundWriter', () => {
     expect(delivered).not.toContain(ofRival);
   });
 
+  it('raises one alert a number that is nobody’s, with the message, and another try of one that was rolled back', async () => {
+    await aNumber('+393330000001');
+    const alerts = () =>
+      test.database.query<{ client_id: string; subject: string; count: number; data: object }>(
+        `SELECT client_id, subject, count, data FROM alerts WHERE alert = 'inbound_unmatched' ORDER BY subject`,
+      );
+    const lost = test.database.transaction(async (tx) => {
+      await writer.writeIn(tx, [inbound({ to: '+393330000009' })]);
+      throw new Error('no');
+    });
+    await expect(lost).rejects.toThrow('no');
+    expect(await alerts()).toEqual([]);
+    const bot = { provider: 'telegram_bot', configId: 'cfg_bot' };
+    await write(inbound({ to: '+393330000001' }), inbound({ to: '+393330000009' }), inbound({ to: '+393330000009' }));
+    await write(inbound({ to: '+393330000009' }), inbound({ to: '', from: '77' }, bot));
+    expect(await alerts()).toMatchObject([
+      { client_id: TENANT, subject: '+393330000009', count: 1, data: { gateway: 'smpp', channel: 'sms' } },
+      { client_id: TENANT, subject: 'cfg_bot', count: 1, data: { number: '', config_id: 'cfg_bot' } },
+    ]);
+    const raised = await test.database.query<{ data: { inbound_id: string } }>(
+      `SELECT data FROM events WHERE type = 'alert.raised' AND data->>'subject' = '+393330000009'`,
+    );
+    const first = (await rows()).find(({ recipient }) => recipient === '+393330000009');
+    expect(raised.map(({ data }) => data.inbound_id)).toEqual([first!.id]);
+  });
+
   it('writes with the message what is owed to each receiver, and its event', async () => {
     const id = await aNumber('+393330000001');
     const receivers = [await aReceiver(id), await aReceiver(id)];
@@ -173,7 +206,7 @@ describe('InboundWriter', () => {
 
   it('leaves no gap in a sequence: over two writers at once, and when a transaction is rolled back', async () => {
     const [a, b] = [await aNumber('+393330000001'), await aNumber('+393330000002')];
-    const two = new InboundWriter(new EventStore(new EventSignal()), providers, new InboundSignal());
+    const two = newWriter(new InboundSignal());
     const flush = async (n: number): Promise<void> => {
       const batch = [0, 1, 2, 3].map((i) => inbound({ to: (n + i) % 2 ? '+393330000001' : '+393330000002' }));
       const failing = n % 5 === 0;

@@ -10,6 +10,7 @@ import { inboundAddress } from './inbound-address';
 import { inboundEventData } from './inbound-event';
 import { holdParts, takeOverdueParts, type JoinedMessage, type ReceivedPart } from './inbound-parts';
 import { InboundSignal } from './inbound-signal';
+import { UnmatchedAlerts } from './unmatched-alerts';
 import {
   INSERT_INBOUND,
   insertParameters,
@@ -40,6 +41,8 @@ export interface InboundOutcome {
   numberIds: Set<string>;
   /** Tenants with messages to numbers that they do not have. */
   unmatched: Set<string>;
+  /** Which of them were told by an alert. */
+  alerted: string[];
 }
 
 /** Whom a message is from and to, before it is known which number that is. */
@@ -68,6 +71,7 @@ export class InboundWriter {
     private readonly events: EventStore,
     private readonly providers: ProviderRegistry,
     private readonly signal: InboundSignal,
+    private readonly alerts: UnmatchedAlerts,
   ) {}
 
   /**
@@ -108,7 +112,8 @@ export class InboundWriter {
   }
 
   /** Call after the commit. */
-  committed({ clientIds, numberIds, unmatched }: InboundOutcome): void {
+  committed({ clientIds, numberIds, unmatched, alerted }: InboundOutcome): void {
+    this.alerts.committed(alerted);
     if (clientIds.size > 0) this.events.signal.committed(clientIds);
     this.signal.committed(numberIds, unmatched);
   }
@@ -118,7 +123,13 @@ export class InboundWriter {
     drafts: readonly Draft[],
     waiting: readonly Draft[],
   ): Promise<{ outcome: InboundOutcome; matched: Set<Draft> }> {
-    const outcome: InboundOutcome = { known: [], clientIds: new Set(), numberIds: new Set(), unmatched: new Set() };
+    const outcome: InboundOutcome = {
+      known: [],
+      clientIds: new Set(),
+      numberIds: new Set(),
+      unmatched: new Set(),
+      alerted: [],
+    };
     const matched = new Set<Draft>();
     const all = [...drafts, ...waiting];
     if (all.length === 0) return { outcome, matched };
@@ -172,6 +183,7 @@ export class InboundWriter {
         data: inboundEventData(message),
       })),
     );
+    outcome.alerted = await this.alerts.raiseIn(tx, messages);
     for (const { clientId, numberId } of messages) {
       outcome.clientIds.add(clientId);
       if (numberId === null) outcome.unmatched.add(clientId);

@@ -1,9 +1,10 @@
 import { GroupCommit } from '../../kernel/group-commit';
+import type { AlertBook, NewAlert } from '../../platform/alerts/alert-book';
 import type { Database, Transaction } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { LaneLostError, type DeliveryAttempt, type ReceiverHealth } from '../../platform/delivery/delivery';
 import type { InboundItem } from './delivery.rows';
-import { SETTLE, TOUCH } from './delivery.statements';
+import { SETTLE, TOUCH, type BuriedRow } from './delivery.statements';
 
 /** What became of an item. */
 export interface ItemResult {
@@ -36,6 +37,7 @@ export class DeliveryWriter {
   constructor(
     private readonly database: Database,
     private readonly owner: string,
+    private readonly alerts: AlertBook,
   ) {
     this.commits = new GroupCommit((batch) => this.flush(batch), MOST_AT_ONCE);
   }
@@ -46,12 +48,20 @@ export class DeliveryWriter {
   }
 
   private async flush(batch: Settlement[]): Promise<Array<true | Error>> {
-    const own = await this.database.flush(async (tx) => {
+    const { touched: own, raised } = await this.database.flush(async (tx) => {
       const touched = await this.touch(tx, batch);
       const results = batch.filter(({ receiverId, result }) => result !== undefined && touched.has(receiverId));
-      if (results.length > 0) await tx.execute(SETTLE, settleValues([...touched], results));
-      return touched;
+      if (results.length === 0) return { touched, raised: [] };
+      const buried = await tx.query<BuriedRow>(SETTLE, settleValues([...touched], results));
+      return {
+        touched,
+        raised: await this.alerts.raise(
+          tx,
+          buried.map((row) => deadLetterAlert(row, results)),
+        ),
+      };
     });
+    if (raised.length > 0) this.alerts.committed(raised.map(({ clientId }) => clientId));
     return batch.map(({ receiverId }) => own.has(receiverId) || new LaneLostError());
   }
 
@@ -73,6 +83,22 @@ export class DeliveryWriter {
     ]);
     return new Set(rows.map(({ id }) => id));
   }
+}
+
+function deadLetterAlert(row: BuriedRow, batch: readonly Settlement[]): NewAlert {
+  const { client_id: clientId, number_id, receiver_id, inbound_id } = row;
+  const { item, attempt } = batch.find(
+    ({ receiverId, result }) => receiverId === receiver_id && result!.item.inboundId === inbound_id,
+  )!.result!;
+  const number = item.message?.recipient;
+  return {
+    clientId,
+    alert: 'dead_letter',
+    subject: receiver_id,
+    detail: `A message to ${number ?? 'a number'} could not be handed to this receiver with all its tries (${attempt.error ?? 'refused'}). It is kept: POST /v1/inbound/${inbound_id}/redeliver tries again.`,
+    data: { receiver_id, number_id, ...(number !== undefined && { number }), inbound_id },
+    occurredAt: attempt.at,
+  };
 }
 
 function least(one: number | null, other: number | null): number | null {

@@ -1,4 +1,5 @@
 import { statement } from '../../platform/database/database';
+import { SLOW_MS } from '../alerts/receiver-alerts';
 import { RECEIVER_COLUMNS } from './receiver.row';
 
 const FREE = `(r.lane_until IS NULL OR r.lane_until < now() OR r.lane_owner = $1)`;
@@ -85,14 +86,37 @@ export const TOUCH = statement(
 
 export const SETTLE = statement(
   'inbound.settle',
-  // The count of attempts makes a repeat of the same call change nothing.
-  `UPDATE inbound_deliveries d SET status = u.status, attempts = u.attempts, next_attempt_at = to_timestamp(u.next / 1000),
+  // The count of attempts makes a repeat of the same call change nothing, so each try is counted once. What is wrong on our side is no failure of
+  // the receiver. The rows of the minutes need no order: whoever writes those of a receiver has its lock. Answers what has become a dead letter.
+  `WITH settled AS (UPDATE inbound_deliveries d SET status = u.status, attempts = u.attempts, next_attempt_at = to_timestamp(u.next / 1000),
      attempt_log = d.attempt_log || u.log, updated_at = now()
    FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::smallint[], $6::text[], $7::smallint[], $8::float8[], $9::jsonb[])
      AS u(receiver_id, inbound_id, created_at, attempts_before, status, attempts, next, log)
    WHERE u.receiver_id = ANY ($1::text[]) AND d.inbound_id = u.inbound_id AND d.receiver_id = u.receiver_id AND d.inbound_created_at = u.created_at
-     AND d.status = 'pending' AND d.attempts = u.attempts_before`,
+     AND d.status = 'pending' AND d.attempts = u.attempts_before
+   RETURNING d.client_id, d.number_id, d.receiver_id, d.inbound_id, d.status, u.log->0 AS try
+   ), tried AS (
+     SELECT client_id, receiver_id, date_trunc('minute', (try->>'at')::timestamptz) AS minute, (try->>'latency_ms')::int AS latency,
+       coalesce(try->>'error' NOT IN ('internal_error', 'message_expired'), false) AS failed
+     FROM settled
+   ), counted AS (
+     INSERT INTO receiver_minutes AS m (receiver_id, minute, client_id, tries, failures, slow, slowest_ms)
+     SELECT receiver_id, minute, client_id, count(*), count(*) FILTER (WHERE failed), count(*) FILTER (WHERE latency > ${SLOW_MS}), max(latency)
+     FROM tried GROUP BY receiver_id, minute, client_id
+     ON CONFLICT (receiver_id, minute) DO UPDATE SET tries = m.tries + excluded.tries, failures = m.failures + excluded.failures,
+       slow = m.slow + excluded.slow, slowest_ms = greatest(m.slowest_ms, excluded.slowest_ms)
+   )
+   SELECT client_id, number_id, receiver_id, min(inbound_id) AS inbound_id FROM settled WHERE status = 'dead_letter'
+   GROUP BY client_id, number_id, receiver_id`,
 );
+
+/** Of a receiver, the first message that has become a dead letter. */
+export interface BuriedRow {
+  client_id: string;
+  number_id: string;
+  receiver_id: string;
+  inbound_id: string;
+}
 
 /** What waits for a receiver that is no more; the reader of a number's receivers may have been a moment older than their removal. */
 export const BURY = statement(

@@ -4,6 +4,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { InboundSignal } from '../../messaging/inbound/inbound-signal';
 import { MessagingModule } from '../../messaging/messaging.module';
+import { AlertBook } from '../../platform/alerts/alert-book';
 import { Database } from '../../platform/database/database';
 import { DeliveryClient } from '../../platform/delivery/delivery-client';
 import { GUARDED_HTTP_CLIENT, type HttpClient } from '../../platform/http-client/http-client';
@@ -30,16 +31,27 @@ import { InboundSender } from './inbound-sender';
     },
     {
       provide: InboundDeliveryService,
-      inject: [Database, InboundSignal, InboundSender, InboundDeliveryMetrics, APP_CONFIG, CLOCK, LOGGER],
+      inject: [Database, InboundSignal, InboundSender, AlertBook, InboundDeliveryMetrics, APP_CONFIG, CLOCK, LOGGER],
       useFactory: (
         database: Database,
         signal: InboundSignal,
         sender: InboundSender,
+        alerts: AlertBook,
         metrics: InboundDeliveryMetrics,
         config: AppConfig,
         clock: Clock,
         logger: Logger,
-      ) => new InboundDeliveryService({ database, signal, sender, clock, metrics, logger, exclusive: config.embedded }),
+      ) =>
+        new InboundDeliveryService({
+          database,
+          signal,
+          sender,
+          alerts,
+          clock,
+          metrics,
+          logger,
+          exclusive: config.embedded,
+        }),
     },
   ],
   exports: [InboundDeliveryService],

@@ -2,6 +2,7 @@ import type { Clock } from '../../kernel/clock';
 import type { Logger } from '../../kernel/logger';
 import { Periodic } from '../../kernel/periodic';
 import type { InboundSignal } from '../../messaging/inbound/inbound-signal';
+import type { AlertBook } from '../../platform/alerts/alert-book';
 import type { Database } from '../../platform/database/database';
 import { LaneRunner, type LaneRunnerOptions } from '../../platform/delivery/lane.runner';
 import { BURY, RELEASE_ALL } from './delivery.statements';
@@ -25,6 +26,7 @@ export interface InboundDeliveryDeps {
   database: Database;
   signal: InboundSignal;
   sender: InboundSender;
+  alerts: AlertBook;
   clock: Clock;
   metrics: InboundDeliveryMetrics;
   logger: Logger;

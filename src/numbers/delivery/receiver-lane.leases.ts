@@ -1,3 +1,4 @@
+import type { AlertBook } from '../../platform/alerts/alert-book';
 import type { LaneLeases, LeasedLane, LeaseRequest } from '../../platform/delivery/lane.runner';
 import { DeliveryWriter } from './delivery-writer';
 import { RELEASE, RENEW, TAKE } from './delivery.statements';
@@ -8,7 +9,7 @@ import type { ReceiverRow } from './receiver.row';
 export class ReceiverLaneLeases implements LaneLeases {
   private writer: DeliveryWriter | undefined;
 
-  constructor(private readonly context: Omit<ReceiverLaneContext, 'owner' | 'writer'>) {}
+  constructor(private readonly context: Omit<ReceiverLaneContext, 'owner' | 'writer'> & { alerts: AlertBook }) {}
 
   async take(request: LeaseRequest): Promise<LeasedLane[]> {
     const rows = await this.context.database.query<ReceiverRow>(TAKE, [
@@ -21,7 +22,7 @@ export class ReceiverLaneLeases implements LaneLeases {
       request.failing,
       request.failingAfter,
     ]);
-    this.writer ??= new DeliveryWriter(this.context.database, request.owner);
+    this.writer ??= new DeliveryWriter(this.context.database, request.owner, this.context.alerts);
     const context = { ...this.context, owner: request.owner, writer: this.writer };
     return rows.map((row) => ({ id: row.id, group: row.number_id, lane: new ReceiverLane(row, context) }));
   }

@@ -71,7 +71,7 @@ const TO_MAIL = statement(
 
 /**
  * The one way to raise an alert and to end it. Both happen in the transaction of what they tell of, together with their events and the mails to
- * be sent; so they happen once, whatever number of processes see the same thing. Call `EventSignal.committed` after the commit.
+ * be sent; so they happen once, whatever number of processes see the same thing. Call {@link committed} after the commit.
  */
 export class AlertBook {
   constructor(private readonly events: EventStore) {}
@@ -121,6 +121,11 @@ export class AlertBook {
       return { detail: detail ?? row.detail, occurredAt, data };
     });
     return rows.map(endOf);
+  }
+
+  /** Hints that events were written, as `EventSignal.committed` does. */
+  committed(clientIds: Iterable<string>): void {
+    this.events.signal.committed(clientIds);
   }
 
   private async tell(

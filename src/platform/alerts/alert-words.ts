@@ -23,7 +23,7 @@ export const ALERTS = {
     severity: 'warning',
     means: 'A receiver of inbound messages took longer than 5 seconds to answer.',
     subject: 'the receiver',
-    over: 'it has answered within 5 seconds for 15 minutes, or is removed',
+    over: 'it has answered within 5 seconds for 5 minutes, had nothing to answer for 15, or is removed',
   },
   delivery_error_rate: {
     title: 'Deliveries fail',
@@ -36,22 +36,22 @@ export const ALERTS = {
   sequence_gap: {
     title: 'Messages missing at a provider',
     severity: 'warning',
-    means: 'A provider counts the messages that it hands over, and some of them did not come.',
-    subject: 'the number',
-    over: 'they have come, or an hour later',
+    means: 'A provider that counts what it hands over (Telegram) left numbers out: messages did not come.',
+    subject: 'the config',
+    over: 'they have come, or 24 hours later',
   },
   dead_letter: {
     title: 'Inbound messages not delivered',
     severity: 'critical',
     means: 'Inbound messages could not be delivered with all their tries; they are kept.',
     subject: 'the receiver',
-    over: 'all of them are delivered, or the receiver is removed',
+    over: 'all of them are delivered and nothing waits for another try, or the receiver is removed',
   },
   inbound_unmatched: {
     title: 'Messages to an unknown number',
     severity: 'warning',
     means: 'Messages came to a number that nobody has; they are kept as `unmatched`.',
-    subject: 'the number written to',
+    subject: 'the number written to; the config where messages do not tell it (Telegram)',
     over: 'the number is added, or none came for 24 hours',
   },
 } as const satisfies Record<

@@ -12,6 +12,7 @@ import { Audit1763800800000 } from '../../../migrations/1763800800000-audit';
 import { StatusPolls1763800900000 } from '../../../migrations/1763800900000-status-polls';
 import { Inbound1763900100000 } from '../../../migrations/1763900100000-inbound';
 import { Alerts1763900300000 } from '../../../migrations/1763900300000-alerts';
+import { InboundAlerts1763900310000 } from '../../../migrations/1763900310000-inbound-alerts';
 import { Usage1763900400000 } from '../../../migrations/1763900400000-usage';
 import { Quotas1763900500000 } from '../../../migrations/1763900500000-quotas';
 import { UsageReports1763900600000 } from '../../../migrations/1763900600000-usage-reports';
@@ -32,6 +33,7 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   StatusPolls1763800900000,
   Inbound1763900100000,
   Alerts1763900300000,
+  InboundAlerts1763900310000,
   Usage1763900400000,
   Quotas1763900500000,
   UsageReports1763900600000,

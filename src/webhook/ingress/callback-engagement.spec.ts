@@ -5,6 +5,8 @@ import { systemClock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
 import { InboundSignal } from '../../messaging/inbound/inbound-signal';
 import { InboundWriter } from '../../messaging/inbound/inbound-writer';
+import { UnmatchedAlerts } from '../../messaging/inbound/unmatched-alerts';
+import { AlertBook } from '../../platform/alerts/alert-book';
 import { EngagementWriter } from '../../messaging/record/engagement-writer';
 import { MessageReader } from '../../messaging/record/message-reader';
 import { MessageSignal } from '../../messaging/record/message-signal';
@@ -42,7 +44,12 @@ describe('engagement in callbacks', () => {
     signal.onCommitted((clientIds) => told.push(...clientIds));
     const writer = new MessageWriter(test.database, signal, new MessageSignal(), suppressions, systemClock);
     const events = new EventStore(signal);
-    const inbound = new InboundWriter(events, providers, new InboundSignal());
+    const inbound = new InboundWriter(
+      events,
+      providers,
+      new InboundSignal(),
+      new UnmatchedAlerts(new AlertBook(events)),
+    );
     const effects = new CallbackEffects(new EngagementWriter(events), providers, suppressions, inbound);
     store = new CallbackStore(test.database, writer, effects, signal);
     reader = new MessageReader(test.database);
