@@ -10,6 +10,9 @@ import { ConfigLifeCycle } from './configs/config-life-cycle';
 import { GatewayFactory, gatewayToken } from './gateway-factory';
 import { GatewayModule } from './gateway.module';
 import { CircuitBreakers } from './limits/circuit-breakers';
+import { NO_USAGE, type UsageFigures } from './usage/usage-figures';
+import { UsageOutlet } from './usage/usage-outlet';
+import { UsageFiguresView } from './usage/usage.view';
 
 const account = fakeAccount();
 const acme = fakeProvider({}, account);
@@ -34,6 +37,7 @@ describe('gateway routes over HTTP', () => {
   let key: string;
   let clientId: string;
   let strangerKey: string;
+  const lately = new Map<string, UsageFigures>();
 
   const http = () => request(test.url);
   const as = (call: request.Test, with_ = key) => call.set('Authorization', `Bearer ${with_}`);
@@ -58,6 +62,11 @@ describe('gateway routes over HTTP', () => {
     test = await startHttpTestApp({
       imports: [PublicUrlModule, EventsModule, AlertBookModule, GatewayModule.forProviders([acme, bell])],
     });
+    test.app.get(UsageOutlet).connect({
+      lately: async () => lately,
+      panel: async (owner, configId, { from, to }) =>
+        ({ asked: [owner, configId], from: new Date(from).toISOString(), to: new Date(to).toISOString() }) as never,
+    });
     ({ api_key: key, client_id: clientId } = await tenant('Acme'));
     ({ api_key: strangerKey } = await tenant('Stranger'));
   });
@@ -78,7 +87,7 @@ describe('gateway routes over HTTP', () => {
       },
       max_per_second: 5,
       version: 1,
-      usage: { sends: 0, delivered: 0, failed: 0, delivery_rate: null, error_rate: null, segments: 0, cost: [] },
+      usage: UsageFiguresView.of(NO_USAGE),
       // No signing key: both kinds need the token, which is not shown.
       callback_urls: {},
       created_at: expect.any(String),
@@ -205,40 +214,45 @@ describe('gateway routes over HTTP', () => {
     expect(data(await as(http().post(path)).expect(200))).toMatchObject({ healthy: true, status: 'active' });
   });
 
-  it('counts what a config has sent, in a period', async () => {
+  it('asks who counts for the usage of a config, of its owner, in a period', async () => {
     const made = await make('acme', { status: 'active' });
-    const insert = (id: string, status: string, day: number, config: string | null, cost: string | null) =>
-      test.database.database.execute(
-        `INSERT INTO messages (id, created_at, client_id, channel, status, recipient, content, priority, segments, expires_at,
-           gateway, config_id, cost_amount, cost_currency, updated_at)
-         VALUES ($1, now() - make_interval(days => $2), $3, 'sms', $4, '+46701234567', '{}', 1, 2, now(), 'acme', $5, $6, $7, now())`,
-        [id, day, clientId, status, config, cost, cost && 'EUR'],
-      );
-    await insert('msg_1', 'delivered', 0, made.id, '0.0075');
-    await insert('msg_2', 'delivered', 1, made.id, '0.10');
-    await insert('msg_3', 'undelivered', 1, made.id, null);
-    await insert('msg_4', 'sent', 1, made.id, null);
-    await insert('msg_5', 'simulated', 1, made.id, null);
-    await insert('msg_6', 'delivered', 1, null, null);
-    test.clock.set(Date.now() + 1_000);
-    const usage = await as(http().get(`/communication/acme/configs/${made.id}/usage`)).expect(200);
-    expect(data(usage)).toEqual({
+    lately.set(made.id, { ...NO_USAGE, sends: 4, delivered: 2, failed: 1, segments: 8 });
+    const shown = data(await as(http().get(`/communication/acme/configs/${made.id}`)).expect(200));
+    expect(shown.usage).toMatchObject({
       sends: 4,
       delivered: 2,
       failed: 1,
       delivery_rate: 0.5,
       error_rate: 0.25,
       segments: 8,
-      cost: [{ currency: 'EUR', amount: '0.1075' }],
     });
-    expect(data(await as(http().get(`/communication/acme/configs/${made.id}`)).expect(200)).usage).toEqual(data(usage));
-    const from = new Date(Date.now() - 12 * 3_600_000).toISOString();
-    const today = await as(http().get(`/communication/acme/configs/${made.id}/usage?from=${from}`)).expect(200);
-    expect(data(today)).toMatchObject({ sends: 1, delivered: 1 });
-    await as(
-      http().get(`/communication/acme/configs/${made.id}/usage?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z`),
-    ).expect(400);
-    await as(http().get(`/communication/acme/configs/${made.id}/usage?from=yesterday`)).expect(400);
+    const path = `/communication/acme/configs/${made.id}/usage`;
+    const usage = await as(http().get(`${path}?from=2026-03-01&to=2026-03-29&time_zone=Europe/Rome`)).expect(200);
+    expect(data(usage)).toEqual({
+      asked: [clientId, made.id],
+      from: '2026-02-28T23:00:00.000Z',
+      // A date is included; the clocks change on that day.
+      to: '2026-03-29T22:00:00.000Z',
+    });
+    test.clock.set(Date.parse('2026-06-15T10:07:00Z'));
+    expect(data(await as(http().get(path)).expect(200))).toMatchObject({
+      from: '2026-05-16T00:00:00.000Z',
+      to: '2026-06-15T10:07:00.000Z',
+    });
+    for (const [query, field] of [
+      ['from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z', 'from'],
+      ['from=yesterday', 'from'],
+      ['from=2026-02-30', 'from'],
+      ['to=2026-02-01T10:00:00', 'to'],
+      ['from=1999-01-01', 'from'],
+      ['time_zone=Europe/Atlantis', 'time_zone'],
+      ['from=2001-01-01', 'from'],
+      ['since=2026-01-01', 'since'],
+    ]) {
+      const refused = await as(http().get(`${path}?${query}`)).expect(400);
+      expect((refused.body as { errors: Array<{ field: string }> }).errors[0]!.field).toBe(field);
+    }
+    await as(http().get(path), strangerKey).expect(404);
   });
 
   describe('/v1/gateways', () => {

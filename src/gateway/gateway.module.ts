@@ -24,7 +24,6 @@ import { ConfigPresenter } from './configs/config.presenter';
 import { ConfigSecrets } from './configs/config-secrets';
 import { ConfigService } from './configs/config.service';
 import { ConfigSubscriber } from './configs/config-subscriber';
-import { ConfigUsageReader } from './configs/config-usage';
 import { ProviderConfigEntity } from './configs/provider-config.entity';
 import { SecretEntity } from './configs/secret.entity';
 import { SecretResolver } from './configs/secret-resolver';
@@ -54,6 +53,7 @@ import { SessionKeeper } from './sessions/session-keeper';
 import { SessionLeases } from './sessions/session-leases';
 import { SessionStates } from './sessions/session-states';
 import { SimulatorAddress } from './simulator-address';
+import { UsageOutlet } from './usage/usage-outlet';
 
 /** DI token of the connection that shared rate limits use; undefined without `REDIS_URL`. */
 export const RATES_REDIS = Symbol('RatesRedis');
@@ -169,22 +169,31 @@ const CONFIGS: Provider[] = [
     ) => new ConfigService({ database, registry, directory, credentials, secrets, lifeCycle, subscriber, box, clock }),
   },
   {
-    provide: ConfigUsageReader,
-    inject: [Database],
-    useFactory: (database: Database) => new ConfigUsageReader(database),
+    provide: UsageOutlet,
+    useFactory: () => new UsageOutlet(),
   },
   {
     provide: ConfigPresenter,
-    inject: [ProviderRegistry, ConfigUsageReader, GatewayHealth, ConfigLifeCycle, ConfigSubscriber, PublicUrl, CLOCK],
+    inject: [
+      ProviderRegistry,
+      UsageOutlet,
+      TenantDirectory,
+      GatewayHealth,
+      ConfigLifeCycle,
+      ConfigSubscriber,
+      PublicUrl,
+      CLOCK,
+    ],
     useFactory: (
       registry: ProviderRegistry,
-      usage: ConfigUsageReader,
+      usage: UsageOutlet,
+      tenants: TenantDirectory,
       health: GatewayHealth,
       lifeCycle: ConfigLifeCycle,
       subscriber: ConfigSubscriber,
       publicUrl: PublicUrl,
       clock: Clock,
-    ) => new ConfigPresenter({ registry, usage, health, lifeCycle, subscriber, publicUrl, clock }),
+    ) => new ConfigPresenter({ registry, usage, tenants, health, lifeCycle, subscriber, publicUrl, clock }),
   },
 ];
 
@@ -363,6 +372,7 @@ const HEALTH: Provider[] = [
   providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...QUOTAS, ...SESSIONS, ...HEALTH],
   exports: [
     ProviderRegistry,
+    UsageOutlet,
     SimulatorAddress,
     GatewayFactory,
     ConfigDirectory,

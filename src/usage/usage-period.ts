@@ -1,4 +1,4 @@
-import { DateTime } from 'luxon';
+import { addDays, dayAt, offsetAt, startOfDay } from '../kernel/time-zone';
 
 export type TimeGroup = 'hour' | 'day' | 'month';
 
@@ -49,28 +49,31 @@ export function stretches({ from, to }: Stretch, group: TimeGroup | undefined, t
 }
 
 function nextStart(at: number, group: TimeGroup, timeZone: string): number {
-  const local = DateTime.fromMillis(at, { zone: timeZone });
-  // By the offset, not by the name: an hour that comes twice is two.
-  if (group === 'hour') return hourOf(local) + HOUR_MS;
-  // A day may begin at one o'clock, where the clocks change at midnight.
-  return local
-    .startOf(group)
-    .plus({ [`${group}s`]: 1 })
-    .startOf(group)
-    .toMillis();
+  if (group === 'hour') return hourOf(at, timeZone) + HOUR_MS;
+  const day = dayAt(timeZone, at);
+  let next = group === 'day' ? addDays(day, 1) : { year: day.year, month: day.month + 1, day: 1 };
+  // Where clocks go back over midnight, the end of a day is shown again after the next one has begun.
+  while (startOfDay(timeZone, next) <= at) next = addDays(next, 1);
+  return startOfDay(timeZone, next);
 }
 
-/** The name of a stretch that begins at a time: `2026-03-29T02:00+02:00`, `2026-03-29` or `2026-03`, in the time zone. */
+/** When the local hour begins; by the offset, not by its name, so that an hour that comes twice is two. */
+function hourOf(at: number, timeZone: string): number {
+  const offset = offsetAt(timeZone, at);
+  return Math.floor((at + offset) / HOUR_MS) * HOUR_MS - offset;
+}
+
+/** The name of a stretch that begins at a time: `2026-03-29T03:00+02:00`, `2026-03-29` or `2026-03`, in the time zone. */
 export function stretchName(at: number, group: TimeGroup, timeZone: string): string {
-  const local = DateTime.fromMillis(at, { zone: timeZone });
-  if (group === 'hour') return DateTime.fromMillis(hourOf(local), { zone: timeZone }).toFormat("yyyy-MM-dd'T'HH:mmZZ");
-  return local.toFormat(group === 'day' ? 'yyyy-MM-dd' : 'yyyy-MM');
-}
-
-/** The beginning of a local hour. */
-function hourOf(local: DateTime): number {
-  const offset = local.offset * MINUTE;
-  return Math.floor((local.toMillis() + offset) / HOUR_MS) * HOUR_MS - offset;
+  if (group === 'hour') {
+    const hour = hourOf(at, timeZone);
+    const offset = offsetAt(timeZone, hour);
+    const minutes = Math.abs(offset) / MINUTE;
+    const zone = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0')).join(':');
+    return `${new Date(hour + offset).toISOString().slice(0, 16)}${offset < 0 ? '-' : '+'}${zone}`;
+  }
+  const { year, month, day } = dayAt(timeZone, at);
+  return new Date(Date.UTC(year, month - 1, day)).toISOString().slice(0, group === 'day' ? 10 : 7);
 }
 
 /** The fewest rows that cover each stretch exactly. Neighbours of one grain are put together, across stretches too. */

@@ -103,6 +103,7 @@ describe('ConfigSubscriber', () => {
     const presenter = new ConfigPresenter({
       ...stack,
       usage: undefined!,
+      tenants: undefined!,
       publicUrl: undefined!,
     } as ConfigPresenterDeps);
     await expect(presenter.test((await stack.directory.config(client, config.id))!)).resolves.toMatchObject({

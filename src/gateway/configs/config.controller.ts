@@ -11,13 +11,13 @@ import { ShowsSecret } from '../../tenancy/audit/shows-secret.decorator';
 import { GatewayError } from '../contracts/gateway-error';
 import type { ProviderDefinition } from '../contracts/provider-definition';
 import { GatewayCalls } from '../gateway-calls';
+import { UsagePeriodQueryDto } from '../usage/usage-query';
+import { UsagePanelView } from '../usage/usage.view';
 import { ConfigPresenter } from './config.presenter';
 import { ConfigService } from './config.service';
 import {
   CallbackUrlsView,
   ConfigTestView,
-  ConfigUsageQueryDto,
-  ConfigUsageView,
   configViewOf,
   ListConfigsQueryDto,
   pascal,
@@ -26,7 +26,6 @@ import {
 import { configChangesSchema, newConfigSchema } from './config-input';
 import type { ConfigAction } from './provider-config';
 
-const USAGE_DAYS = 30;
 const ID_PARAM = { name: 'id', description: 'Id of the config.', example: 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8' };
 
 type Body_ = Record<string, unknown> | undefined;
@@ -236,20 +235,21 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
 
     @Get(':id/usage')
     @Scopes('usage:read')
-    @ApiOperation({ operationId: `get${named}ConfigUsage`, summary: `What a ${title} account has sent` })
+    @ApiOperation({
+      operationId: `get${named}ConfigUsage`,
+      summary: `What a ${title} account has sent, and how much is left`,
+      description:
+        'Deliveries, opens, clicks and cost of the messages that this account took (or was the last to refuse), how far its quota is used, and its error budget. Exact up to this moment.',
+    })
     @ApiParam(ID_PARAM)
-    @ApiData(ConfigUsageView, { description: `The period, or the last ${USAGE_DAYS} days.` })
+    @ApiData(UsagePanelView, { description: 'The figures.' })
     @ApiProblems('invalid_request', 'not_found')
     async usage(
       @CurrentTenant() tenant: Principal,
       @Param('id') id: string,
-      @Query() query: ConfigUsageQueryDto,
-    ): Promise<Success<ConfigUsageView>> {
-      const config = await this.configs.get(tenant.clientId, definition, id);
-      const given = { from: query.from && new Date(query.from), to: query.to && new Date(query.to) };
-      const { from, to } = this.presenter.period({ from: given.from || undefined, to: given.to || undefined });
-      if (from >= to) throw Problem.field('from', 'invalid_range', 'must be before to');
-      return ok(await this.presenter.usage(config, from, to));
+      @Query() query: UsagePeriodQueryDto,
+    ): Promise<Success<UsagePanelView>> {
+      return ok(await this.presenter.usage(await this.configs.get(tenant.clientId, definition, id), query));
     }
 
     private async act(tenant: Principal, id: string, action: ConfigAction): Promise<Success<ConfigView>> {

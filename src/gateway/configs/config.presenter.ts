@@ -2,22 +2,28 @@ import type { PublicUrl } from '../../config/public-url';
 import type { Clock } from '../../kernel/clock';
 import { Problem } from '../../kernel/problem';
 import { Secret } from '../../kernel/secret';
+import type { TenantDirectory } from '../../tenancy/tenant-directory';
 import type { CallbackKind } from '../contracts/gateway';
 import { needsUrlToken } from '../gateway-calls';
 import type { GatewayHealth } from '../health/gateway-health';
 import type { ProviderRegistry } from '../provider-registry';
-import { ConfigUsageView, ConfigView, type ConfigTestView } from './config.view';
+import { NO_USAGE } from '../usage/usage-figures';
+import type { UsageOutlet } from '../usage/usage-outlet';
+import { usagePeriodOf, type UsagePeriodQueryDto } from '../usage/usage-query';
+import type { UsagePanelView } from '../usage/usage.view';
+import { ConfigView, type ConfigTestView } from './config.view';
 import type { ConfigLifeCycle } from './config-life-cycle';
 import type { ConfigSubscriber } from './config-subscriber';
-import type { ConfigUsageReader } from './config-usage';
 import type { ProviderConfig } from './provider-config';
 
-const USAGE_MS = 30 * 24 * 3_600_000;
+/** The longest look at a config's usage. */
+const MOST_DAYS = 3_660;
 
 /** What the presenter stands on. */
 export interface ConfigPresenterDeps {
   registry: ProviderRegistry;
-  usage: ConfigUsageReader;
+  usage: UsageOutlet;
+  tenants: Pick<TenantDirectory, 'get'>;
   health: GatewayHealth;
   lifeCycle: ConfigLifeCycle;
   subscriber: Pick<ConfigSubscriber, 'subscribe'>;
@@ -31,14 +37,15 @@ export class ConfigPresenter {
 
   async views(clientId: string, configs: readonly ProviderConfig[]): Promise<ConfigView[]> {
     const ids = configs.map((config) => config.id);
-    const { from, to } = this.period({});
-    const usage = await this.deps.usage.of(clientId, ids, from, to);
-    return configs.map((config) => ConfigView.of(config, usage.get(config.id)!, this.callbackUrls(config)));
+    const usage = ids.length > 0 ? await this.deps.usage.get().lately(clientId, ids) : new Map<string, never>();
+    return configs.map((config) => ConfigView.of(config, usage.get(config.id) ?? NO_USAGE, this.callbackUrls(config)));
   }
 
-  async usage(config: ProviderConfig, from: Date, to: Date): Promise<ConfigUsageView> {
-    const usage = await this.deps.usage.of(config.clientId, [config.id], from, to);
-    return ConfigUsageView.of(usage.get(config.id)!);
+  /** @throws Problem 400 for a period that is none */
+  async usage(config: ProviderConfig, query: UsagePeriodQueryDto): Promise<UsagePanelView> {
+    const { settings } = await this.deps.tenants.get(config.clientId);
+    const defaults = { timeZone: settings.timeZone, now: this.deps.clock.now(), mostDays: MOST_DAYS };
+    return this.deps.usage.get().panel(config.clientId, config.id, usagePeriodOf(query, defaults));
   }
 
   /** Asks the provider; a config in error that works goes back into service. @throws Problem 409 for a decommissioned one */
@@ -59,12 +66,6 @@ export class ConfigPresenter {
       ...(fault && { error: fault.message, error_class: 'config' as const }),
       status: recovered ? 'active' : config.status,
     };
-  }
-
-  /** A period with its defaults: the 30 days until now. */
-  period(given: { from?: Date; to?: Date }): { from: Date; to: Date } {
-    const to = given.to ?? new Date(this.deps.clock.now());
-    return { from: given.from ?? new Date(to.getTime() - USAGE_MS), to };
   }
 
   private callbackUrls(config: ProviderConfig): Partial<Record<CallbackKind, string>> {

@@ -1,15 +1,16 @@
 import type { Type } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
-import { IsDateString, IsIn, IsOptional } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
 import { CHANNELS, type Channel } from '../../kernel/channel';
 import { PageQueryDto } from '../../platform/http/cursor';
 import { QuotasDto } from '../../tenancy/dto/tenants.dto';
 import type { Quotas } from '../../tenancy/quotas';
 import type { CallbackKind } from '../contracts/gateway';
 import type { ProviderDefinition } from '../contracts/provider-definition';
+import type { UsageFigures } from '../usage/usage-figures';
+import { UsageFiguresView } from '../usage/usage.view';
 import { settingsSchema } from './config-input';
 import { faultView } from './config-life-cycle';
-import type { ConfigUsage } from './config-usage';
 import { CONFIG_STATUSES, type ConfigStatus, type ProviderConfig } from './provider-config';
 
 const ID = 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8';
@@ -26,84 +27,6 @@ export class ListConfigsQueryDto extends PageQueryDto {
   @IsOptional()
   @IsIn(CONFIG_STATUSES)
   status?: ConfigStatus;
-}
-
-/** The period of a config's usage. */
-export class ConfigUsageQueryDto {
-  @ApiPropertyOptional({
-    description: 'From when messages count. Default: 30 days before `to`.',
-    format: 'date-time',
-    example: '2026-01-01T00:00:00Z',
-  })
-  @IsOptional()
-  @IsDateString({ strict: true })
-  from?: string;
-
-  @ApiPropertyOptional({
-    description: 'Until when. Default: now.',
-    format: 'date-time',
-    example: '2026-02-01T00:00:00Z',
-  })
-  @IsOptional()
-  @IsDateString({ strict: true })
-  to?: string;
-}
-
-/** Money of one currency. */
-export class CostView {
-  @ApiProperty({ description: 'ISO 4217.', example: 'EUR' })
-  currency: string;
-
-  @ApiProperty({ description: 'A decimal, exact.', example: '12.3450' })
-  amount: string;
-}
-
-/** What a config has sent. */
-export class ConfigUsageView {
-  @ApiProperty({ description: 'Messages that the provider took.', type: 'integer', example: 1200 })
-  sends: number;
-
-  @ApiProperty({ description: 'Of those, delivered.', type: 'integer', example: 1170 })
-  delivered: number;
-
-  @ApiProperty({ description: 'Of those, failed or undelivered.', type: 'integer', example: 18 })
-  failed: number;
-
-  @ApiProperty({
-    description: 'delivered / sends, 0 to 1; null without sends.',
-    nullable: true,
-    type: 'number',
-    example: 0.975,
-  })
-  delivery_rate: number | null;
-
-  @ApiProperty({
-    description: 'failed / sends, 0 to 1; null without sends.',
-    nullable: true,
-    type: 'number',
-    example: 0.015,
-  })
-  error_rate: number | null;
-
-  @ApiProperty({ description: 'Parts, for channels that have them.', type: 'integer', example: 1412 })
-  segments: number;
-
-  @ApiProperty({ description: 'What the provider asked, as far as it said.', type: [CostView] })
-  cost: CostView[];
-
-  static of(usage: ConfigUsage): ConfigUsageView {
-    const share = (part: number): number | null =>
-      usage.sends === 0 ? null : Math.round((part / usage.sends) * 10_000) / 10_000;
-    return {
-      sends: usage.sends,
-      delivered: usage.delivered,
-      failed: usage.failed,
-      delivery_rate: share(usage.delivered),
-      error_rate: share(usage.failed),
-      segments: usage.segments,
-      cost: usage.cost,
-    };
-  }
 }
 
 /** Why a config is, or was last, in `error`. */
@@ -207,8 +130,11 @@ export class ConfigView {
   @ApiProperty({ description: 'Grows with each change.', type: 'integer', example: 1 })
   version: number;
 
-  @ApiProperty({ description: 'The last 30 days.', type: ConfigUsageView })
-  usage: ConfigUsageView;
+  @ApiProperty({
+    description: 'What it has sent in the last 30 days; `…/{id}/usage` shows other periods, quota and error budget.',
+    type: UsageFiguresView,
+  })
+  usage: UsageFiguresView;
 
   @ApiProperty({
     description:
@@ -242,7 +168,7 @@ export class ConfigView {
 
   static of(
     config: ProviderConfig,
-    usage: ConfigUsage,
+    usage: UsageFigures,
     callbackUrls: Partial<Record<CallbackKind, string>>,
   ): ConfigView {
     return {
@@ -257,7 +183,7 @@ export class ConfigView {
       max_per_second: config.maxPerSecond,
       quotas: config.quotas,
       version: config.version,
-      usage: ConfigUsageView.of(usage),
+      usage: UsageFiguresView.of(usage),
       callback_urls: callbackUrls,
       ...(config.lastError && { last_error: faultView(config.lastError) }),
       created_at: config.createdAt.toISOString(),
