@@ -86,6 +86,7 @@ describe('gateway routes over HTTP', () => {
         api_key_ref: expect.stringMatching(/^db:sec_/),
       },
       max_per_second: 5,
+      quotas: null,
       version: 1,
       usage: UsageFiguresView.of(NO_USAGE),
       // No signing key: both kinds need the token, which is not shown.
@@ -414,6 +415,7 @@ describe('gateway routes over HTTP', () => {
           'display_name',
           'from_number',
           'max_per_second',
+          'quotas',
           'quality',
           'status',
           'supported_countries',

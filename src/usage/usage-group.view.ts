@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { UsageFiguresView, UsagePanelView } from '../gateway/usage/usage.view';
+import type { RebuiltUsage } from './usage-rebuild';
 
 /** Figures of one group. Grouped by status there is only the number of messages. */
 export class UsageGroupView extends PartialType(UsageFiguresView) {
@@ -74,4 +75,31 @@ export class AdminUsageView extends UsageFiguresView {
 
   @ApiProperty({ description: 'The same figures in groups; empty with `group_by=none`.', type: [UsageGroupView] })
   groups: UsageGroupView[];
+}
+
+/** `POST /admin/usage/rebuild`. */
+export class RebuiltUsageView {
+  @ApiProperty({ description: 'The tenant.', example: 'acme_4k2jx81m0qv7e3hz' })
+  client_id: string;
+
+  @ApiProperty({
+    description: 'The beginning of the first day.',
+    format: 'date-time',
+    example: '2026-11-01T00:00:00.000Z',
+  })
+  from: string;
+
+  @ApiProperty({
+    description: 'The end of the last day, exclusive.',
+    format: 'date-time',
+    example: '2026-11-23T00:00:00.000Z',
+  })
+  to: string;
+
+  @ApiProperty({ description: 'Messages that count now.', type: 'integer', example: 4200 })
+  messages: number;
+
+  static of({ clientId, from, to, messages }: RebuiltUsage): RebuiltUsageView {
+    return { client_id: clientId, from: new Date(from).toISOString(), to: new Date(to).toISOString(), messages };
+  }
 }

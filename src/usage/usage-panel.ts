@@ -2,9 +2,15 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { CLOCK, type Clock } from '../kernel/clock';
 import { addDays, dayAt, startOfDay } from '../kernel/time-zone';
 import type { UsageFigures } from '../gateway/usage/usage-figures';
+import { QuotaReader, tightest } from '../gateway/quotas/quota-reader';
 import { UsageOutlet, type UsageSource } from '../gateway/usage/usage-outlet';
 import type { UsagePeriod } from '../gateway/usage/usage-query';
-import { UsageFiguresView, type ErrorBudgetView, type UsagePanelView } from '../gateway/usage/usage.view';
+import {
+  UsageFiguresView,
+  type ErrorBudgetView,
+  type UsagePanelView,
+  type UsageQuotaView,
+} from '../gateway/usage/usage.view';
 import { TenantDirectory } from '../tenancy/tenant-directory';
 import { errorBudget, BUDGET_DAYS } from './error-budget';
 import { wholeQuarters } from './usage-period';
@@ -23,6 +29,7 @@ export class UsagePanel implements UsageSource, OnModuleInit {
     private readonly reader: UsageReader,
     private readonly tenants: TenantDirectory,
     private readonly outlet: UsageOutlet,
+    private readonly quotas: QuotaReader,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -42,9 +49,10 @@ export class UsagePanel implements UsageSource, OnModuleInit {
 
   /** @param figures of the period, where they are known already */
   async of(clientId: string, scope: PanelScope, period: UsagePeriod, figures?: UsageFigures): Promise<UsagePanelView> {
-    const [total, error_budget] = await Promise.all([
+    const [total, error_budget, quota] = await Promise.all([
       figures ?? this.total(clientId, scope, period),
       this.budget(clientId, scope),
+      this.quota(clientId, scope),
     ]);
     const { from, to } = wholeQuarters(period);
     return {
@@ -52,7 +60,7 @@ export class UsagePanel implements UsageSource, OnModuleInit {
       from: new Date(from).toISOString(),
       to: new Date(to).toISOString(),
       time_zone: period.timeZone,
-      quota: null,
+      quota,
       error_budget,
     };
   }
@@ -64,6 +72,15 @@ export class UsagePanel implements UsageSource, OnModuleInit {
       this.total(clientId, scope, { from: daysBefore(to), to }),
     ]);
     return errorBudget(figures, settings.errorBudgetObjective);
+  }
+
+  private async quota(clientId: string, { configId }: PanelScope): Promise<UsageQuotaView | null> {
+    const quotas =
+      configId === undefined ? await this.quotas.ofTenant(clientId) : await this.quotas.ofConfig(clientId, configId);
+    const quota = tightest(quotas);
+    if (!quota) return null;
+    const { period, limit, used, burn_rate, projected_exhaustion_at } = quota;
+    return { period, limit, used, burn_rate, projected_exhaustion_at };
   }
 
   private async total(

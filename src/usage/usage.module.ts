@@ -1,7 +1,9 @@
 import { Global, Module } from '@nestjs/common';
+import { AdminUsageController } from './admin-usage.controller';
 import { UsageController } from './usage.controller';
 import { UsagePanel } from './usage-panel';
 import { UsageReader } from './usage-reader';
+import { UsageRebuild } from './usage-rebuild';
 import { UsageRollup } from './usage-rollup';
 import { UsageService } from './usage.service';
 
@@ -11,8 +13,8 @@ import { UsageService } from './usage.service';
  */
 @Global()
 @Module({
-  controllers: [UsageController],
-  providers: [UsageReader, UsageRollup, UsagePanel, UsageService],
+  controllers: [UsageController, AdminUsageController],
+  providers: [UsageReader, UsageRollup, UsagePanel, UsageService, UsageRebuild],
   exports: [UsageReader, UsageRollup],
 })
 export class UsageModule {}
