@@ -175,6 +175,8 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
       return { name: 'Another', slug: 'another', allowed_secret_refs: [] };
     case 'PATCH /admin/tenants/{client_id}':
       return { name: 'Renamed', quotas: null };
+    case 'POST /admin/usage/rebuild':
+      return { client_id: 'acme_4k2jx81m0qv7e3hz', from: '2026-01-01', to: '2026-01-02T10:00:00Z' };
     case 'POST /v1/api-keys':
     case 'POST /admin/tenants/{client_id}/api-keys':
       return { name: 'key', scopes: ['messages:read'], sandbox: true, expires_at: '2099-01-01T00:00:00Z' };
