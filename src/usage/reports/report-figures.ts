@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { DateTime } from 'luxon';
-import { addDecimals } from '../../gateway/configs/config-usage';
 import { NO_USAGE, type UsageFigures } from '../../gateway/usage/usage-figures';
 import { addDays, dayAt, startOfDay } from '../../kernel/time-zone';
 import { Database } from '../../platform/database/database';
 import { UsageReader, type UsageRow } from '../usage-reader';
+import { addDecimals } from '../usage-sum';
 import {
   ReportFiguresView,
   type ReportChannelView,
