@@ -165,7 +165,7 @@ export const ENVIRONMENT = z.object({
     ),
   UNIMSG_MAIL_DOMAIN: mailDomain
     .default('unimsg.localhost')
-    .describe('Domain of the addresses that the service mails from, such as smsin@<domain> for inbound messages.'),
+    .describe('Domain of the addresses that the service mails from; inbound messages come from `smsin` there.'),
   UNIMSG_SMTP_URL: smtpUrl
     .optional()
     .describe(
