@@ -2,6 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AlertMailer } from './alerts/alert-mailer';
 import { APP_CONFIG, type AppConfig, type Role } from './config/app-config';
 import { LOGGER, type Logger } from './kernel/logger';
+import { BudgetDirectory } from './gateway/budget/budget-directory';
+import { BudgetKeeper } from './gateway/budget/budget-keeper';
+import { OutcomeRecorder } from './gateway/budget/outcome-recorder';
 import { ConfigProber } from './gateway/configs/config-prober';
 import { ConfigSubscriber } from './gateway/configs/config-subscriber';
 import { GatewayStates } from './gateway/limits/gateway-states';
@@ -50,8 +53,14 @@ export class BackgroundWork {
     recovery: ClaimRecovery,
     alertMails: AlertMailer,
     inboundWatch: InboundWatch,
+    budgets: BudgetDirectory,
+    budgetKeeper: BudgetKeeper,
+    outcomes: OutcomeRecorder,
   ) {
     this.list = [
+      // First, so that they are there for all that routes and calls, and end after it.
+      { roles: ['api', 'worker', 'scheduler'], name: 'gateway budgets', work: budgets },
+      { roles: ['api', 'worker', 'scheduler'], name: 'gateway outcomes', work: outcomes },
       { roles: ['scheduler'], name: 'maintenance', work: maintenance },
       { roles: ['scheduler'], name: 'config prober', work: prober },
       { roles: ['scheduler'], name: 'config subscriber', work: subscriber },
@@ -64,6 +73,7 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'alert mails', work: alertMails },
       { roles: ['scheduler'], name: 'usage reports', work: reports },
       { roles: ['worker'], name: 'usage report mails', work: reportMails },
+      { roles: ['scheduler'], name: 'gateway budget keeper', work: budgetKeeper },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       { roles: ['worker'], name: 'inbound deliveries', work: inbound },

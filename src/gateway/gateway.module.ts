@@ -15,6 +15,9 @@ import { HttpClientModule } from '../platform/http-client/http-client.module';
 import { SsrfGuard } from '../platform/http-client/ssrf-guard';
 import { SecretBox } from '../platform/secrets/secret-box';
 import { TenantDirectory } from '../tenancy/tenant-directory';
+import { BudgetDirectory } from './budget/budget-directory';
+import { BudgetKeeper } from './budget/budget-keeper';
+import { OutcomeRecorder } from './budget/outcome-recorder';
 import { AzureKeyVaultSecrets } from './configs/azure-key-vault-secrets';
 import { ConfigCredentials } from './configs/config-credentials';
 import { configControllers } from './configs/config.controller';
@@ -222,9 +225,13 @@ const CALLS: Provider[] = [
   },
   {
     provide: Router,
-    inject: [ConfigDirectory, CircuitBreakers, QuotaLedger],
-    useFactory: (directory: ConfigDirectory, circuits: CircuitBreakers, quotas: QuotaLedger) =>
-      new Router(directory, circuits, quotas),
+    inject: [ConfigDirectory, CircuitBreakers, QuotaLedger, BudgetDirectory],
+    useFactory: (
+      directory: ConfigDirectory,
+      circuits: CircuitBreakers,
+      quotas: QuotaLedger,
+      budgets: BudgetDirectory,
+    ) => new Router(directory, circuits, quotas, budgets),
   },
   {
     provide: GatewayRoutesService,
@@ -256,6 +263,31 @@ const QUOTAS: Provider[] = [
     inject: [QuotaLedger, ConfigDirectory, CLOCK],
     useFactory: (ledger: QuotaLedger, directory: ConfigDirectory, clock: Clock) =>
       new QuotaReader(ledger, directory, clock),
+  },
+];
+
+const BUDGETS: Provider[] = [
+  {
+    provide: OutcomeRecorder,
+    inject: [Database, CLOCK, LOGGER],
+    useFactory: (database: Database, clock: Clock, logger: Logger) => new OutcomeRecorder(database, clock, logger),
+  },
+  {
+    provide: BudgetDirectory,
+    inject: [Database, ChangeFeed, LOGGER],
+    useFactory: (database: Database, feed: ChangeFeed, logger: Logger) => new BudgetDirectory(database, feed, logger),
+  },
+  {
+    provide: BudgetKeeper,
+    inject: [Database, AlertBook, EventSignal, ChangeFeed, CLOCK, LOGGER],
+    useFactory: (
+      database: Database,
+      alerts: AlertBook,
+      signal: EventSignal,
+      feed: ChangeFeed,
+      clock: Clock,
+      logger: Logger,
+    ) => new BudgetKeeper({ database, alerts, signal, feed, clock, logger }),
   },
 ];
 
@@ -369,7 +401,7 @@ const HEALTH: Provider[] = [
 @Module({
   imports: [HttpClientModule, TypeOrmModule.forFeature([ProviderConfigEntity, SecretEntity, GatewayRoutesEntity])],
   controllers: [GatewaysController, QuotasController],
-  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...QUOTAS, ...SESSIONS, ...HEALTH],
+  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...QUOTAS, ...BUDGETS, ...SESSIONS, ...HEALTH],
   exports: [
     ProviderRegistry,
     UsageOutlet,
@@ -386,6 +418,9 @@ const HEALTH: Provider[] = [
     Router,
     QuotaLedger,
     QuotaReader,
+    OutcomeRecorder,
+    BudgetDirectory,
+    BudgetKeeper,
     GatewayStates,
     ConfigProber,
     ConfigSubscriber,

@@ -1,4 +1,6 @@
 import type { Channel } from '../kernel/channel';
+import type { BudgetDirectory, DegradedGateway } from './budget/budget-directory';
+import { drawOf, orderByBudget } from './budget/budget.policy';
 import type { ConfigDirectory } from './configs/config-directory';
 import type { ProviderConfig } from './configs/provider-config';
 import type { CircuitBreakers } from './limits/circuit-breakers';
@@ -26,6 +28,8 @@ export interface Candidate {
   configId: string;
   reason: string;
   config: ProviderConfig;
+  /** It burns its error budget: see `orderByBudget`. */
+  degraded?: DegradedGateway;
 }
 
 /** A gateway that is passed over. */
@@ -61,6 +65,7 @@ export class Router {
     private readonly directory: ConfigDirectory,
     private readonly circuits: CircuitBreakers,
     private readonly quotas: Pick<QuotaLedger, 'configUsedUp' | 'enter'>,
+    private readonly budgets: Pick<BudgetDirectory, 'of' | 'isEmpty'>,
   ) {}
 
   async route(clientId: string, request: RouteRequest): Promise<Route> {
@@ -114,6 +119,19 @@ export class Router {
         route.skipped.push({ gateway, configId, reason: QUOTA_EXCEEDED, temporary: true, config });
       else route.candidates.push({ gateway, configId, reason, config });
     }
+    if (!this.budgets.isEmpty) this.order(route, request.messageId);
     return route;
+  }
+
+  private order(route: Route, messageId: string | undefined): void {
+    for (const candidate of route.candidates) {
+      const degraded = this.budgets.of(candidate.configId);
+      if (degraded) candidate.degraded = degraded;
+    }
+    route.candidates = orderByBudget(
+      route.candidates,
+      ({ degraded }) => degraded?.weight,
+      messageId === undefined ? null : ({ configId }) => drawOf(messageId, configId),
+    );
   }
 }

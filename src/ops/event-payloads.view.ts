@@ -313,6 +313,12 @@ export class AlertEventData {
   failing_since?: string;
 
   @ApiPropertyOptional({
+    description: '`error_budget_burning`: how many times faster than the objective allows, when it was raised.',
+    example: 7.4,
+  })
+  burn_rate?: number;
+
+  @ApiPropertyOptional({
     description: '`receiver_slow`, `delivery_error_rate`, `dead_letter`: id of the receiver.',
     example: RECEIVER_ID,
   })

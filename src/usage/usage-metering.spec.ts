@@ -2,6 +2,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/test-d
 import { until } from '../../test/support/until';
 import type { EngagementEvent } from '../gateway/contracts/callback';
 import type { MessageStatus } from '../kernel/channel';
+import { OutcomeRecorder } from '../gateway/budget/outcome-recorder';
 import { systemClock } from '../kernel/clock';
 import { messageIdTime, newId } from '../kernel/ids';
 import { silentLogger } from '../kernel/logger';
@@ -43,7 +44,8 @@ describe('metering', () => {
     ({ database } = test);
     const signal = new EventSignal();
     const suppressions = { added: () => undefined } as unknown as SuppressionDirectory;
-    writer = new MessageWriter(database, signal, new MessageSignal(), suppressions, systemClock);
+    const outcomes = new OutcomeRecorder(database, systemClock, silentLogger);
+    writer = new MessageWriter(database, signal, new MessageSignal(), suppressions, outcomes, systemClock);
     writer.holder = 'wrk_me';
     engagement = new EngagementWriter(new EventStore(signal));
     reader = new UsageReader(database);

@@ -39,6 +39,8 @@ import { SsrfGuard } from '../../src/platform/http-client/ssrf-guard';
 
 export const GATEWAY_ENTITIES = [ProviderConfigEntity, SecretEntity, GatewayRoutesEntity];
 
+const NO_BUDGETS = { isEmpty: true, of: () => undefined };
+
 const noHttp: HttpClient = {
   request: () => Promise.reject(new Error('this spec makes no HTTP call')),
 };
@@ -117,7 +119,7 @@ export async function createGatewayStack(options: {
     subscriber,
     configs,
     routes: new GatewayRoutesService(database, registry, directory, configs, clock),
-    router: new Router(directory, circuits, { configUsedUp: () => undefined, enter: async () => true }),
+    router: new Router(directory, circuits, { configUsedUp: () => undefined, enter: async () => true }, NO_BUDGETS),
     logger,
     async close() {
       await feed.onApplicationShutdown();

@@ -7,6 +7,8 @@ import { Audited } from '../../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { jsonSchema } from '../configs/json-schema';
+import { BudgetDirectory } from '../budget/budget-directory';
+import { DegradedView } from '../budget/degraded.view';
 import { ConfigDirectory } from '../configs/config-directory';
 import { GatewayHealth } from '../health/gateway-health';
 import { GatewayStates } from '../limits/gateway-states';
@@ -28,6 +30,7 @@ export class GatewaysController {
     private readonly health: GatewayHealth,
     private readonly states: GatewayStates,
     private readonly quotas: QuotaReader,
+    private readonly budgets: BudgetDirectory,
   ) {}
 
   @Get()
@@ -72,7 +75,12 @@ export class GatewaysController {
     await this.quotas.ofAll(tenant.clientId);
     const route = await this.router.route(tenant.clientId, body);
     return ok({
-      candidates: route.candidates.map(({ gateway, configId, reason }) => ({ gateway, config_id: configId, reason })),
+      candidates: route.candidates.map(({ gateway, configId, reason, degraded }) => ({
+        gateway,
+        config_id: configId,
+        reason,
+        ...(degraded && { degraded: DegradedView.of(degraded) }),
+      })),
       skipped: route.skipped.map(({ gateway, configId, reason, temporary }) => ({
         gateway,
         ...(configId !== undefined && { config_id: configId }),
@@ -103,6 +111,7 @@ export class GatewaysController {
     const views = await Promise.all(
       configs.map(async (config): Promise<GatewayHealthView> => {
         const check = await this.health.recent(config);
+        const degraded = this.budgets.of(config.id);
         return {
           gateway: config.provider,
           config_id: config.id,
@@ -111,6 +120,7 @@ export class GatewaysController {
           checked_at: new Date(check.checkedAt).toISOString(),
           latency_ms: check.latencyMs,
           ...(check.error !== undefined && { error: check.error }),
+          ...(degraded && { degraded: DegradedView.of(degraded) }),
         };
       }),
     );

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsNotEmpty, IsOptional, IsString, MaxLength } from 'class-validator';
 import { CHANNELS, type Channel } from '../../kernel/channel';
+import { DegradedView } from '../budget/degraded.view';
 import type { CircuitState } from '../limits/circuit-breakers';
 import type { RoutesByChannel } from './routes';
 
@@ -47,6 +48,12 @@ export class CandidateView {
     example: 'routing[+39]',
   })
   reason: string;
+
+  @ApiPropertyOptional({
+    description: 'Why it is asked after others that the routes name later; left out when it has its full weight.',
+    type: DegradedView,
+  })
+  degraded?: DegradedView;
 }
 
 export class SkippedView {
@@ -109,6 +116,12 @@ export class GatewayHealthView {
     example: 'Twilio refuses the credentials',
   })
   error?: string;
+
+  @ApiPropertyOptional({
+    description: 'Messages fail by it more often than its error budget allows; left out when they do not.',
+    type: DegradedView,
+  })
+  degraded?: DegradedView;
 }
 
 /** The tenant's routing document. */

@@ -9,6 +9,7 @@ import { Router } from '../router';
 import type { RoutesByChannel } from './routes';
 import { TenantGateways } from './tenant-gateways';
 
+const NO_BUDGETS = { isEmpty: true, of: () => undefined };
 const PROVIDERS = ['acme', 'bell', 'cord'];
 const registry = new ProviderRegistry();
 for (const key of PROVIDERS)
@@ -47,7 +48,12 @@ function routerOver(configs: ProviderConfig[], routes: RoutesByChannel) {
   const circuits = new CircuitBreakers(new ManualClock());
   const snapshot = new TenantGateways(registry, configs, routes);
   const directory = { snapshotSync: () => snapshot } as unknown as ConfigDirectory;
-  const router = new Router(directory, circuits, { configUsedUp: () => undefined, enter: async () => true });
+  const router = new Router(
+    directory,
+    circuits,
+    { configUsedUp: () => undefined, enter: async () => true },
+    NO_BUDGETS,
+  );
   return {
     circuits,
     route: (to: string, provider?: string) => router.routeSync('client', { channel: 'sms', to, provider })!,

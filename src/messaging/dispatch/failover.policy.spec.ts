@@ -5,14 +5,14 @@ import { FAILOVER_POLICY, retryDelayMs } from './failover.policy';
 describe('failover policy', () => {
   // The table of the contract, row by row.
   it.each([
-    ['recipient_permanent', 'fail', 'recipient_permanent', false, false],
-    ['content_permanent', 'fail', 'content_permanent', false, false],
-    ['config', 'next_gateway', 'config', true, false],
-    ['throttled', 'pause', 'throttled', false, false],
-    ['transient', 'next_gateway', 'transient', false, true],
-    ['ambiguous', 'reconcile', 'unknown', false, true],
-  ] as const)('%s: %s', (errorClass, then, outcome, disablesConfig, tripsCircuit) => {
-    expect(FAILOVER_POLICY[errorClass]).toEqual({ then, outcome, disablesConfig, tripsCircuit });
+    ['recipient_permanent', 'fail', 'recipient_permanent', false, false, false],
+    ['content_permanent', 'fail', 'content_permanent', false, false, false],
+    ['config', 'next_gateway', 'config', true, false, true],
+    ['throttled', 'pause', 'throttled', false, false, null],
+    ['transient', 'next_gateway', 'transient', false, true, true],
+    ['ambiguous', 'reconcile', 'unknown', false, true, true],
+  ] as const)('%s: %s', (errorClass, then, outcome, disablesConfig, tripsCircuit, burnsBudget) => {
+    expect(FAILOVER_POLICY[errorClass]).toEqual({ then, outcome, disablesConfig, tripsCircuit, burnsBudget });
   });
 
   it('has a row for every class', () => {

@@ -16,15 +16,35 @@ export interface FailoverRule {
   disablesConfig: boolean;
   /** Counts towards opening the gateway's circuit. */
   tripsCircuit: boolean;
+  /** Whether it counts as the gateway's fault in its error budget; null: it says nothing of that. */
+  burnsBudget: boolean | null;
 }
 
 export const FAILOVER_POLICY: Readonly<Record<ErrorClass, FailoverRule>> = {
-  recipient_permanent: { outcome: 'recipient_permanent', then: 'fail', disablesConfig: false, tripsCircuit: false },
-  content_permanent: { outcome: 'content_permanent', then: 'fail', disablesConfig: false, tripsCircuit: false },
-  config: { outcome: 'config', then: 'next_gateway', disablesConfig: true, tripsCircuit: false },
-  throttled: { outcome: 'throttled', then: 'pause', disablesConfig: false, tripsCircuit: false },
-  transient: { outcome: 'transient', then: 'next_gateway', disablesConfig: false, tripsCircuit: true },
-  ambiguous: { outcome: 'unknown', then: 'reconcile', disablesConfig: false, tripsCircuit: true },
+  recipient_permanent: {
+    outcome: 'recipient_permanent',
+    then: 'fail',
+    disablesConfig: false,
+    tripsCircuit: false,
+    burnsBudget: false,
+  },
+  content_permanent: {
+    outcome: 'content_permanent',
+    then: 'fail',
+    disablesConfig: false,
+    tripsCircuit: false,
+    burnsBudget: false,
+  },
+  config: { outcome: 'config', then: 'next_gateway', disablesConfig: true, tripsCircuit: false, burnsBudget: true },
+  throttled: { outcome: 'throttled', then: 'pause', disablesConfig: false, tripsCircuit: false, burnsBudget: null },
+  transient: {
+    outcome: 'transient',
+    then: 'next_gateway',
+    disablesConfig: false,
+    tripsCircuit: true,
+    burnsBudget: true,
+  },
+  ambiguous: { outcome: 'unknown', then: 'reconcile', disablesConfig: false, tripsCircuit: true, burnsBudget: true },
 };
 
 /** A gateway that is free within this time is waited for; else the next one is tried. */

@@ -54,12 +54,12 @@ export class GatewaySender {
       const result = await this.gateways.create(message.channel, provider).send(outboundMessage(message), ctx);
       if (![result.externalId, ...(result.externalIds ?? [])].every(isStorableId)) throw unstorableAnswer();
       this.circuits.succeeded(configId);
-      this.metrics.attempt(provider, 'accepted', this.clock.now() - startedAt);
+      this.metrics.attempt(config, 'accepted', false, this.clock.now() - startedAt);
       return result;
     } catch (error) {
       const failure = asGatewayError(error);
       const rule = FAILOVER_POLICY[failure.class];
-      this.metrics.attempt(provider, rule.outcome, this.clock.now() - startedAt);
+      this.metrics.attempt(config, rule.outcome, rule.burnsBudget, this.clock.now() - startedAt);
       if (rule.tripsCircuit) this.circuits.failed(configId);
       // A provider that refuses this recipient or content works; one that throttles, or does not know the account, says nothing of its health.
       else if (rule.then === 'fail') this.circuits.succeeded(configId);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Channel } from '../../kernel/channel';
 import type { Principal } from '../../tenancy/principal';
+import { DegradedView } from '../../gateway/budget/degraded.view';
 import { QUOTA_EXCEEDED } from '../../gateway/router';
 import { QuotaReader } from '../../gateway/quotas/quota-reader';
 import type { QuotaView } from '../../gateway/quotas/quota.view';
@@ -52,6 +53,7 @@ export class DryRunService {
         reason: candidate.reason,
         max_per_second: candidate.config.maxPerSecond,
         paused_until: paused(candidate.configId),
+        degraded: candidate.degraded ? DegradedView.of(candidate.degraded) : null,
       })),
       skipped: [
         ...route.skipped.map((skip) => ({

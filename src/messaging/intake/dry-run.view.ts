@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { CHANNELS } from '../../kernel/channel';
+import { DegradedView } from '../../gateway/budget/degraded.view';
 import { QuotaView } from '../../gateway/quotas/quota.view';
 import { QUOTA_PERIODS, type QuotaPeriod } from '../../tenancy/quotas';
 import { SUPPRESSION_REASONS } from '../suppression/suppression';
@@ -30,6 +31,13 @@ export class DryRunCandidateView {
     example: null,
   })
   paused_until: string | null;
+
+  @ApiProperty({
+    description: 'Why it is asked after others that the routes name later; null: it has its full weight.',
+    type: DegradedView,
+    nullable: true,
+  })
+  degraded: DegradedView | null;
 }
 
 export class DryRunSkipView {

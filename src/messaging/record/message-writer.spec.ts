@@ -1,6 +1,8 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
+import { OutcomeRecorder } from '../../gateway/budget/outcome-recorder';
+import { silentLogger } from '../../kernel/logger';
 import type { MessageStatus } from '../../kernel/channel';
-import { ManualClock } from '../../kernel/clock';
+import { ManualClock, systemClock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
 import { EventSignal } from '../../platform/events/event-store';
 import type { SuppressionDirectory } from '../suppression/suppression-directory';
@@ -30,7 +32,15 @@ describe('MessageWriter', () => {
       added: (...entry: string[]) => suppressed.push(entry.join(' ')),
     } as unknown as SuppressionDirectory;
     signal.onCommitted((clientIds) => told.push(...clientIds));
-    writer = new MessageWriter(test.database, signal, new MessageSignal(), suppressions, new ManualClock(Date.now()));
+    const outcomes = new OutcomeRecorder(test.database, systemClock, silentLogger);
+    writer = new MessageWriter(
+      test.database,
+      signal,
+      new MessageSignal(),
+      suppressions,
+      outcomes,
+      new ManualClock(Date.now()),
+    );
     writer.holder = 'wrk_me';
   });
 

@@ -6,6 +6,7 @@ import { messageIdTime } from '../../kernel/ids';
 import { Database, type Transaction, isDatabaseUnavailable } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { EventSignal } from '../../platform/events/event-store';
+import { OutcomeRecorder } from '../../gateway/budget/outcome-recorder';
 import { applyOutcome, applyReport, attemptOf, draftOf, isChanged, stateAfter, type Draft } from './message-draft';
 import { reasonOfFailure, maySuppress, suppressedAddress, type NewSuppression } from '../suppression/suppression';
 import { SuppressionDirectory } from '../suppression/suppression-directory';
@@ -71,6 +72,7 @@ export class MessageWriter {
     private readonly eventSignal: EventSignal,
     private readonly messageSignal: MessageSignal,
     private readonly suppressions: SuppressionDirectory,
+    private readonly outcomes: OutcomeRecorder,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -167,9 +169,19 @@ export class MessageWriter {
       if (draft.events.length > 0) clientIds.add(draft.row.client_id);
       for (const { clientId, channel, recipient } of suppressionBy(draft))
         this.suppressions.added(clientId, channel, recipient);
+      this.noteEnd(draft);
     }
     if (clientIds.size > 0) this.eventSignal.committed(clientIds);
     this.messageSignal.changed(drafts.map((draft) => draft.row.id));
+  }
+
+  /** What a provider reports of a message counts for its gateway's error budget. */
+  private noteEnd({ row, status, configId }: Draft): void {
+    const gateway = configId ?? row.config_id;
+    if (status === row.status || gateway === null) return;
+    const arrived = status === 'delivered' || status === 'read';
+    if (arrived ? row.status !== 'delivered' : status === 'undelivered' || status === 'failed')
+      this.outcomes.reported(row.client_id, gateway, arrived);
   }
 
   private async flush(changes: MessageChange[]): Promise<Array<boolean | Error>> {

@@ -18,6 +18,14 @@ export const ALERTS = {
     subject: 'the endpoint',
     over: 'it is enabled again or deleted',
   },
+  error_budget_burning: {
+    title: 'Gateway fails too often',
+    severity: 'warning',
+    means:
+      'Messages fail by a gateway so often that its error budget burns: 6 times faster than the objective allows over 5 minutes, or twice over an hour. Others are asked before it, unless all of them do.',
+    subject: 'the config',
+    over: 'it has its place back, after a step each 5 minutes without trouble, or is out of use',
+  },
   receiver_slow: {
     title: 'Receiver is slow',
     severity: 'warning',

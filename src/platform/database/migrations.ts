@@ -15,6 +15,7 @@ import { Alerts1763900300000 } from '../../../migrations/1763900300000-alerts';
 import { InboundAlerts1763900310000 } from '../../../migrations/1763900310000-inbound-alerts';
 import { Usage1763900400000 } from '../../../migrations/1763900400000-usage';
 import { Quotas1763900500000 } from '../../../migrations/1763900500000-quotas';
+import { ErrorBudgets1763900500100 } from '../../../migrations/1763900500100-error-budgets';
 import { UsageReports1763900600000 } from '../../../migrations/1763900600000-usage-reports';
 import { AuditOfChanges1763900800000 } from '../../../migrations/1763900800000-audit-of-changes';
 
@@ -36,6 +37,7 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   InboundAlerts1763900310000,
   Usage1763900400000,
   Quotas1763900500000,
+  ErrorBudgets1763900500100,
   UsageReports1763900600000,
   AuditOfChanges1763900800000,
 ];

@@ -1,4 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
+import { OutcomeRecorder } from '../../gateway/budget/outcome-recorder';
+import { silentLogger } from '../../kernel/logger';
 import type { EngagementEvent, NormalizedEvent } from '../../gateway/contracts/callback';
 import type { ProviderRegistry } from '../../gateway/provider-registry';
 import { systemClock } from '../../kernel/clock';
@@ -42,7 +44,8 @@ describe('engagement in callbacks', () => {
     const signal = new EventSignal();
     told = [];
     signal.onCommitted((clientIds) => told.push(...clientIds));
-    const writer = new MessageWriter(test.database, signal, new MessageSignal(), suppressions, systemClock);
+    const outcomes = new OutcomeRecorder(test.database, systemClock, silentLogger);
+    const writer = new MessageWriter(test.database, signal, new MessageSignal(), suppressions, outcomes, systemClock);
     const events = new EventStore(signal);
     const inbound = new InboundWriter(
       events,
