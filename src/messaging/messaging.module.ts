@@ -8,6 +8,7 @@ import { DispatchMetrics } from './dispatch/dispatch-metrics';
 import { Dispatcher } from './dispatch/dispatcher';
 import { FreshMessages } from './dispatch/fresh-messages';
 import { GatewaySender } from './dispatch/gateway-sender';
+import { MessageHolds } from './dispatch/message-holds';
 import { LaneGate } from './dispatch/lane-gate';
 import { LaneWaits } from './dispatch/lane-waits';
 import { SentLookup } from './dispatch/sent-lookup';
@@ -77,6 +78,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
     LaneGate,
     LaneWaits,
     DispatchMetrics,
+    MessageHolds,
     GatewaySender,
     SentLookup,
     AttemptRunner,

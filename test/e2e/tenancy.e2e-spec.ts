@@ -1,6 +1,6 @@
 import { eventually } from '../support/api-client';
 import type { Operation } from '../support/api-contract';
-import { Service, type Tenant } from '../support/e2e-service';
+import { freshNumber, Service, type Tenant } from '../support/e2e-service';
 import {
   adminOperations,
   bodyFor,
@@ -243,6 +243,27 @@ describe('authentication and tenancy', () => {
     }
     await service.admin.patch(`/admin/tenants/${tenant.clientId}`, { status: 'active' });
     expect((await tenant.api.get('/v1/me')).status).toBe(200);
+  });
+
+  it('sends nothing more for a suspended tenant, and keeps what it had accepted', async () => {
+    const tenant = await service.tenant();
+    const to = freshNumber();
+    const id = await tenant.send(to, { send_at: new Date(Date.now() + 3_600_000).toISOString() });
+    await service.admin.patch(`/admin/tenants/${tenant.clientId}`, { status: 'suspended' });
+    const database = service.database.database;
+    await database.execute('UPDATE message_queue SET due_at = now() WHERE message_id = $1', [id]);
+    const [row] = await eventually(
+      () =>
+        database.query<{ waiting_on: string }>(
+          `SELECT waiting_on FROM message_queue WHERE message_id = $1 AND due_at > now() + interval '10 seconds'`,
+          [id],
+        ),
+      (rows) => rows.length > 0,
+    );
+    expect(row!.waiting_on).toBe('retry');
+    expect(service.twilio.taken(to)).toBeUndefined();
+    await service.admin.patch(`/admin/tenants/${tenant.clientId}`, { status: 'active' });
+    expect(await tenant.message(id)).toMatchObject({ attempts: [], final: false });
   });
 
   it('limits the rate of a key, says so in headers, and leaves other keys alone', async () => {

@@ -21,7 +21,7 @@ describe('AttemptRunner', () => {
   let runner: AttemptRunner;
   let answer: () => Promise<unknown>;
   let suppressed: ReturnType<GatewaySender['suppressed']>;
-  let heldUntil: ReturnType<GatewaySender['heldUntil']>;
+  let hold: ReturnType<GatewaySender['held']>;
 
   beforeEach(() => {
     clock = new ManualClock(1_000_000);
@@ -30,7 +30,7 @@ describe('AttemptRunner', () => {
     skipped = [];
     candidates = ['cfg_a'];
     suppressed = undefined;
-    heldUntil = null;
+    hold = null;
     const route = () => ({
       candidates: candidates.map((configId) => ({ gateway: 'x', configId }) as unknown as Candidate),
       skipped,
@@ -43,7 +43,7 @@ describe('AttemptRunner', () => {
         validate: () => [],
         send: () => answer(),
         suppressed: () => suppressed,
-        heldUntil: () => heldUntil,
+        held: () => hold,
       } as unknown as GatewaySender,
       {} as SentLookup,
       rates,
@@ -81,8 +81,9 @@ describe('AttemptRunner', () => {
   it('keeps a message for the end of the quiet hours, and expires at once one that does not live so long', async () => {
     answer = () => Promise.reject(new Error('called'));
     const until = clock.now() + 1_800_000;
-    for (const held of [until, Promise.resolve(until)]) {
-      heldUntil = held;
+    const quiet = { until, reason: 'quiet_hours' as const };
+    for (const held of [quiet, Promise.resolve(quiet)]) {
+      hold = held;
       const waiting = requeueOf(await runner.run(message({ rounds: 2, tried: ['cfg_b'] }), signal));
       expect(waiting).toMatchObject({
         dueAt: until,
@@ -95,6 +96,16 @@ describe('AttemptRunner', () => {
       expect(late).toMatchObject({ next: { type: 'final', status: 'expired', errorCode: 'quiet_hours' } });
       expect(late.attempt).toBeUndefined();
     }
+  });
+
+  it('keeps the messages of a suspended tenant until they run out', async () => {
+    answer = () => Promise.reject(new Error('called'));
+    const until = clock.now() + 30_000;
+    hold = { until, reason: 'suspended' };
+    expect(requeueOf(await runner.run(message(), signal))).toMatchObject({ dueAt: until, waitingOn: 'retry' });
+    const late = await runner.run(message({ expiresAt: until - 1 }), signal);
+    expect(requeueOf(late)).toMatchObject({ dueAt: until - 1, waitingOn: 'retry' });
+    expect(late.attempt).toBeUndefined();
   });
 
   it('fails a message to somebody on the list, and calls nobody', async () => {

@@ -9,6 +9,7 @@ import { Router, type Candidate, type Route, type RouteRequest } from '../../gat
 import type { AttemptRecord, ClaimedMessage, DispatchOutcome, Requeue } from '../record/message.types';
 import type { Suppressed } from '../suppression/suppression-directory';
 import { GatewaySender } from './gateway-sender';
+import type { Hold } from './message-holds';
 import { RecipientPauses } from './recipient-pauses';
 import { SentLookup } from './sent-lookup';
 import { DEFAULT_PAUSE_MS, FAILOVER_POLICY, LONGEST_PAUSE_MS, LONGEST_WAIT_MS, retryDelayMs } from './failover.policy';
@@ -111,9 +112,9 @@ export class AttemptRunner {
     const looked = this.sender.suppressed(message);
     const suppressed = looked && (await looked);
     if (suppressed) return { next: suppressedEnd(suppressed) };
-    const held = this.sender.heldUntil(message);
-    const heldUntil = held instanceof Promise ? await held : held;
-    if (heldUntil !== null) return { next: heldBack(message, heldUntil) };
+    const asked = this.sender.held(message);
+    const hold = asked instanceof Promise ? await asked : asked;
+    if (hold !== null) return { next: heldBack(message, hold) };
     const candidate = this.nextCandidate(message, route, now);
     if (!candidate) return { next: this.endOfRound(message, route, now) };
     if (candidate.configId !== message.lane)
@@ -425,7 +426,9 @@ function suppressedEnd({ recipient, reason }: Suppressed): Next {
 }
 
 /** Quiet hours that outlast a message expire it now: its client learns at once, and nothing is sent late. */
-function heldBack(message: ClaimedMessage, until: number): Next {
+function heldBack(message: ClaimedMessage, { until, reason }: Hold): Next {
+  if (reason === 'suspended')
+    return requeue(message, { dueAt: Math.min(until, message.expiresAt), waitingOn: 'retry' });
   if (until < message.expiresAt) return requeue(message, { dueAt: until, waitingOn: 'quiet_hours' });
   return {
     type: 'final',

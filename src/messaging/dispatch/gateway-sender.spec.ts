@@ -5,10 +5,10 @@ import type { GatewayFactory } from '../../gateway/gateway-factory';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import type { Candidate } from '../../gateway/router';
 import type { ClaimedMessage } from '../record/message.types';
-import type { QuietHours } from '../quiet/quiet-hours';
 import type { SuppressionDirectory } from '../suppression/suppression-directory';
 import type { DispatchMetrics } from './dispatch-metrics';
 import { GatewaySender } from './gateway-sender';
+import type { MessageHolds } from './message-holds';
 
 describe('GatewaySender', () => {
   function send(answer: () => Promise<unknown>): Promise<unknown> {
@@ -18,7 +18,7 @@ describe('GatewaySender', () => {
       new CircuitBreakers(systemClock),
       { attempt() {} } as unknown as DispatchMetrics,
       {} as SuppressionDirectory,
-      {} as QuietHours,
+      {} as MessageHolds,
       systemClock,
     );
     const candidate = { gateway: 'x', configId: 'cfg_a', config: {} } as unknown as Candidate;

@@ -8,10 +8,10 @@ import { GatewayFactory } from '../../gateway/gateway-factory';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import type { Candidate } from '../../gateway/router';
 import type { ClaimedMessage } from '../record/message.types';
-import { QuietHours } from '../quiet/quiet-hours';
 import { SuppressionDirectory, type Addressed, type Suppressed } from '../suppression/suppression-directory';
 import { DispatchMetrics } from './dispatch-metrics';
 import { FAILOVER_POLICY } from './failover.policy';
+import { MessageHolds, type Hold } from './message-holds';
 import { outboundMessage } from './outbound-message';
 
 /** Calls one gateway once, and keeps its circuit and metrics. */
@@ -23,7 +23,7 @@ export class GatewaySender {
     private readonly circuits: CircuitBreakers,
     private readonly metrics: DispatchMetrics,
     private readonly suppressions: SuppressionDirectory,
-    private readonly quiet: QuietHours,
+    private readonly holds: MessageHolds,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -33,9 +33,9 @@ export class GatewaySender {
     return this.suppressions.find(message).then(([first]) => first);
   }
 
-  /** Until when the message has to wait since its recipient is to be left alone now; null: it need not. */
-  heldUntil(message: ClaimedMessage): number | null | Promise<number | null> {
-    return this.quiet.holds(message, this.clock.now());
+  /** What holds the message back, whoever would take it; null: nothing does. */
+  held(message: ClaimedMessage): Hold | null | Promise<Hold | null> {
+    return this.holds.of(message);
   }
 
   /** What the gateway cannot do with the message. */

@@ -30,7 +30,7 @@ describe('pauses of one recipient', () => {
     const sender = {
       validate: () => [],
       suppressed: () => undefined,
-      heldUntil: () => null,
+      held: () => null,
       send: async (message: ClaimedMessage, candidate: Candidate) => {
         asked.push(`${candidate.configId} ${message.recipient}`);
         const seconds = flooded.get(`${candidate.configId} ${message.recipient}`);

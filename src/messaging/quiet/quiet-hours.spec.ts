@@ -1,6 +1,8 @@
 import type { TenantDirectory, TenantSnapshot } from '../../tenancy/tenant-directory';
 import { tenantSettings, type StoredTenantSettings } from '../../tenancy/tenant-settings';
-import { PRIORITY_RANK } from '../record/message.types';
+import { ManualClock } from '../../kernel/clock';
+import { MessageHolds } from '../dispatch/message-holds';
+import { PRIORITY_RANK, type ClaimedMessage } from '../record/message.types';
 import { QuietHours, type Timed } from './quiet-hours';
 
 const at = (text: string) => Date.parse(`2026-01-15T${text}Z`);
@@ -10,17 +12,24 @@ describe('QuietHours', () => {
   let loads = 0;
   let known = true;
 
-  function quiet(stored: StoredTenantSettings): QuietHours {
-    const tenant = { settings: tenantSettings({ ...stored }) } as TenantSnapshot;
+  function quiet(stored: StoredTenantSettings) {
+    const tenant = { status: 'active', settings: tenantSettings({ ...stored }) } as TenantSnapshot;
     loads = 0;
     known = true;
-    return new QuietHours({
+    const tenants = {
       peek: () => (known ? tenant : undefined),
       get: async () => {
         loads += 1;
         return tenant;
       },
-    } as unknown as TenantDirectory);
+    } as unknown as TenantDirectory;
+    const hours = new QuietHours(tenants);
+    /** Until when, as the dispatcher is told. */
+    const holds = (message: Timed, now: number): number | null | Promise<number | null> => {
+      const hold = new MessageHolds(tenants, hours, new ManualClock(now)).of(message as ClaimedMessage);
+      return hold instanceof Promise ? hold.then((read) => read?.until ?? null) : (hold?.until ?? null);
+    };
+    return { holds, timing: hours.timing.bind(hours) };
   }
   const night = (more: object = {}): StoredTenantSettings => ({
     quiet_hours: { start: '21:00', end: '08:00', time_zone: 'recipient', channels: ['sms', 'email'], ...more },

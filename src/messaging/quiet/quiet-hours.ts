@@ -41,12 +41,11 @@ export class QuietHours {
 
   constructor(private readonly tenants: TenantDirectory) {}
 
-  /** Until when (milliseconds) the message has to wait; null: it need not. A promise only when the tenant is not in memory. */
-  holds(message: Timed, at: number): number | null | Promise<number | null> {
+  /** Until when (milliseconds) the message has to wait; null: it need not. */
+  heldBy(tenant: TenantSnapshot, message: Timed, at: number): number | null {
     if (message.priority === PRIORITY_RANK.high) return null;
-    const tenant = this.tenants.peek(message.clientId);
-    if (tenant === undefined) return this.tenants.get(message.clientId).then((read) => heldBy(this, read, message, at));
-    return heldBy(this, tenant, message, at);
+    const verdict = this.verdict(tenant, message, at);
+    return verdict?.quiet ? verdict.until : null;
   }
 
   /**
@@ -91,11 +90,6 @@ export class QuietHours {
     }
     return { expiresAt: at + left, quietUntil };
   }
-}
-
-function heldBy(hours: QuietHours, tenant: TenantSnapshot, message: Timed, at: number): number | null {
-  const verdict = hours.verdict(tenant, message, at);
-  return verdict?.quiet ? verdict.until : null;
 }
 
 function knownHours(setting: QuietHoursSetting, tenantZone: string): KnownHours {

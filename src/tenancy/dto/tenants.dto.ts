@@ -101,7 +101,8 @@ export class UpdateTenantDto {
   name?: string;
 
   @ApiPropertyOptional({
-    description: 'A suspended tenant is answered 403 on every call; nothing of it is deleted.',
+    description:
+      'A suspended tenant is answered 403 on every call; what it had accepted waits until it is active again or expires, and nothing of it is deleted.',
     enum: TENANT_STATUSES,
     example: 'suspended',
   })
