@@ -47,7 +47,7 @@ function scopesFor({ method, path }: Operation): string[] {
   if (path.endsWith('/refresh')) return ['messages:read'];
   if (path.startsWith('/v1/suppressions')) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/messages') || SEND.test(path)) return [read ? 'messages:read' : 'messages:send'];
-  if (path.startsWith('/v1/alerts')) return ['usage:read'];
+  if (path.startsWith('/v1/alerts') || path === '/v1/quotas') return ['usage:read'];
   if (path.startsWith('/v1/usage')) return [read ? 'usage:read' : 'configs:write'];
   throw new Error(`no scope known for ${method} ${path}`);
 }

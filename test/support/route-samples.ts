@@ -84,6 +84,7 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
     }
     const mine = await makeReport(service, tenant);
     const all = await makeReport(service, null);
+    for (const { report } of [mine, all]) await settleDeliveries(service, report);
     return {
       ...configs,
       client_id: tenant.clientId,
@@ -109,15 +110,28 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
   }
 }
 
-/** Without its event, which would go to the webhook. */
+/** Without its event, which would go to the webhook; of a kind that nothing ends by itself. */
 async function makeAlert(service: Service, tenant: Tenant): Promise<string> {
   const id = newId('alert');
   await service.database.database.execute(
     `INSERT INTO alerts (id, client_id, alert, subject, severity, detail, data, raised_at, last_seen_at)
-     VALUES ($1, $2, 'receiver_slow', 'sample', 'warning', 'A sample.', '{}', now(), now())`,
+     VALUES ($1, $2, 'config_error', 'sample', 'warning', 'A sample.', '{}', now(), now())`,
     [id, tenant.clientId],
   );
   return id;
+}
+
+/** A report whose mail was tried once and given up: nothing of it changes by itself any more. */
+async function settleDeliveries(service: Service, report: string): Promise<void> {
+  const { database } = service.database;
+  await eventually(
+    () => database.query<{ attempts: number }>('SELECT attempts FROM report_deliveries WHERE report_id = $1', [report]),
+    (rows) => rows.every(({ attempts }) => attempts > 0),
+  );
+  await database.execute(
+    `UPDATE report_deliveries SET status = 'failed', next_attempt_at = NULL WHERE report_id = $1`,
+    [report],
+  );
 }
 
 /** The accounts that every tenant of a spec has. */
