@@ -46,7 +46,7 @@ export function providersPage(root: string): string {
 }
 
 function overview(): string {
-  const rows = PROVIDERS.map(({ channel, title, capabilities }) => [
+  const rows = PROVIDERS.map(({ channel, title, capabilities, inboundOnly }) => [
     `[${title}](#${anchor(title)})`,
     channel,
     capabilities.status,
@@ -55,7 +55,7 @@ function overview(): string {
     yesNo(capabilities.templates),
     yesNo(capabilities.lookup),
     yesNo(capabilities.idempotency),
-    String(capabilities.maxBodyLength),
+    inboundOnly ? 'sends none' : String(capabilities.maxBodyLength),
   ]);
   const head = [
     'provider',
@@ -98,10 +98,17 @@ function section(definition: ProviderDefinition, root: string): string {
   );
   const rate = limits.defaultPerSecond === null ? 'no limit' : `${limits.defaultPerSecond} a second`;
   const window = `${limits.window}${limits.windowSetting ? `, or what ${code(limits.windowSetting)} says` : ''}`;
+  const reached = definition.inboundOnly
+    ? `- Takes messages in and sends none; documentation: <${docsUrl}>`
+    : `- API: ${urls.length > 0 ? urls.join(', ') : 'the host is a setting of each config'}; documentation: <${docsUrl}>`;
   const facts = [
     `- Key ${code(key)}${aliases.length > 0 ? `, also ${aliases.map(code).join(', ')}` : ''}; channel ${code(channel)}; paths ${code(`/communication/${slug}`)} and ${code(`/webhook/${slug}`)}`,
-    `- API: ${urls.length > 0 ? urls.join(', ') : 'the host is a setting of each config'}; documentation: <${docsUrl}>`,
-    `- Limits: ${rate} unless the config says otherwise, ${window} calls under way at once, ${limits.timeoutMs / 1000} s for an answer`,
+    reached,
+    ...(definition.inboundOnly
+      ? []
+      : [
+          `- Limits: ${rate} unless the config says otherwise, ${window} calls under way at once, ${limits.timeoutMs / 1000} s for an answer`,
+        ]),
     ...(definition.session
       ? ['- One set of connections a config, however many processes there are; reports come over it']
       : []),

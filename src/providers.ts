@@ -14,6 +14,9 @@ export const PROVIDERS: readonly ProviderDefinition[] = [
   ...PUSH_PROVIDERS,
 ];
 
+/** Those by which messages go out. */
+export const SENDERS: readonly ProviderDefinition[] = PROVIDERS.filter(({ inboundOnly }) => !inboundOnly);
+
 /** Keys of those whose stand-in opens a server of its own, as it is not reached by HTTP. */
 export const SOCKET_PROVIDERS: readonly string[] = PROVIDERS.filter(({ simulator }) => 'listen' in simulator).map(
   ({ key }) => key,

@@ -3,7 +3,7 @@ import type { ProviderDefinition } from '../../src/gateway/contracts/provider-de
 import { Dialer } from '../../src/platform/http-client/dialer';
 import { SsrfGuard } from '../../src/platform/http-client/ssrf-guard';
 import { UndiciHttpClient } from '../../src/platform/http-client/undici-http-client';
-import { PROVIDERS } from '../../src/providers';
+import { SENDERS } from '../../src/providers';
 import type { Bed } from '../bed';
 import { expectEqual, type Figure } from '../figure';
 import { contextFor, messagesOf } from '../provider-accounts';
@@ -43,7 +43,7 @@ export async function providersRow(bed: Bed): Promise<Figure[]> {
   const subjects: Subject[] = [];
   try {
     const addresses = await bed.standIns();
-    for (const definition of PROVIDERS) subjects.push(await subjectFor(definition, addresses, http));
+    for (const definition of SENDERS) subjects.push(await subjectFor(definition, addresses, http));
     for (const subject of subjects) await sends(subject, WARMUP_SENDS);
     for (let round = 0; round < rounds; round++) {
       for (const subject of subjects) subject.rounds.push(await measure(bed, subject, seconds * SENDS_A_SECOND));

@@ -326,6 +326,82 @@ describe('numbers and what comes to them', () => {
     ]);
   });
 
+  describe('by Agile Telecom', () => {
+    let url: URL;
+    let number: string;
+    const fields = (over: Record<string, string> = {}): Record<string, string> => ({
+      originator: PERSON,
+      destination: number,
+      date_time: '20261122093015',
+      text: 'Ciao + & = \u{1F642}',
+      ...over,
+    });
+
+    async function post(body: Record<string, string>, at: string | URL = url): Promise<[number, string, unknown]> {
+      const answer = await request(at, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams(body).toString(),
+      });
+      return [answer.statusCode, await answer.body.text(), answer.headers['content-type']];
+    }
+
+    const TAKEN = [200, '+OK', 'text/plain'];
+
+    beforeAll(async () => {
+      const made = await tenant.api.post('/communication/agile/configs/', { display_name: 'SIM', status: 'active' });
+      assertStatus(made, 201);
+      const { id } = made.body.data;
+      const urls = await tenant.api.get(`/communication/agile/configs/${id}/callback-urls`);
+      url = new URL(urls.body.data.callback_urls_with_token.inbound);
+      expect(url.pathname).toBe(`/webhook/agile/inbound/${id}`);
+      service.secrets.add(url.searchParams.get('token')!);
+      number = freshNumber();
+      await assign(number, { provider: 'agile' });
+    });
+
+    it('takes a message once and says +OK, each time', async () => {
+      expect(await Promise.all([1, 2, 3].map(() => post(fields())))).toEqual([TAKEN, TAKEN, TAKEN]);
+      expect(await post(fields({ date_time: '20261122093016' }))).toEqual(TAKEN);
+      const anywhere = new URL(url);
+      anywhere.pathname = '/webhook/agile/inbound';
+      expect(await post(fields(), anywhere)).toEqual(TAKEN);
+      expect(await post(fields({ text: 'third' }), anywhere)).toEqual(TAKEN);
+      expect(await inboundOf(number)).toMatchObject([
+        { sequence: 3, text: 'third' },
+        { sequence: 2 },
+        { sequence: 1, text: 'Ciao + & = \u{1F642}', from: PERSON, external_id: null, gateway: 'agile' },
+      ]);
+    });
+
+    it('believes nobody without the token', async () => {
+      const before = await counts();
+      for (const token of [undefined, '', 'x', `${url.searchParams.get('token')}x`]) {
+        for (const pathname of [url.pathname, '/webhook/agile/inbound']) {
+          const forged = new URL(pathname, url);
+          if (token !== undefined) forged.searchParams.set('token', token);
+          expect((await post(fields({ text: 'forged' }), forged))[0]).toBe(401);
+        }
+      }
+      expect(await counts()).toEqual(before);
+    });
+
+    it('sends nothing', async () => {
+      const config = url.pathname.split('/').at(-1)!;
+      for (const primary of ['agile', config]) {
+        const routed = await tenant.api.put('/v1/gateways', { gateways: { sms: { primary } } });
+        expect([routed.status, routed.body.errors[0]]).toMatchObject([
+          400,
+          { field: 'gateways.sms.primary', code: 'inbound_only' },
+        ]);
+        const sent = await tenant.api.post('/v1/sms/send', { to: PERSON, message: 'x', provider: primary });
+        expect([sent.status, sent.body.code]).toEqual([422, 'no_gateway_available']);
+      }
+      expect((await tenant.api.post('/communication/agile/sms/', { to: PERSON, body: 'x' })).status).toBe(404);
+      expect((await tenant.api.post(`/communication/agile/configs/${config}/test`)).body.data.healthy).toBe(true);
+    });
+  });
+
   it('shows every try, and begins a new round for dead letters, one or many', async () => {
     const [number, slow] = [freshNumber(), freshNumber()];
     const [broken, sound] = await Promise.all([

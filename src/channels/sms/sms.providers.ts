@@ -1,4 +1,5 @@
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
+import { agile } from './providers/agile.provider';
 import { elks } from './providers/elks.provider';
 import { skebby } from './providers/skebby.provider';
 import { smpp } from './providers/smpp.provider';
@@ -6,4 +7,4 @@ import { twilio } from './providers/twilio.provider';
 import { vonage } from './providers/vonage.provider';
 
 /** Every SMS provider, one line each. Nothing else is registered anywhere. */
-export const SMS_PROVIDERS: readonly ProviderDefinition[] = [twilio, vonage, skebby, elks, smpp];
+export const SMS_PROVIDERS: readonly ProviderDefinition[] = [twilio, vonage, skebby, elks, smpp, agile];

@@ -114,6 +114,8 @@ export interface CallbackClaim {
   /** Value of the credential that identifies an account. */
   account?: string;
   externalIds?: string[];
+  /** The number that a message came to, where the payload says nothing else: numbers are assigned to tenants. */
+  recipient?: string;
   /** A plain credential that tells it, where the payload does not name the account. */
   credential?: { name: string; value: string };
 }

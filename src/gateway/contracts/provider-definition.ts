@@ -95,7 +95,7 @@ export interface ProviderDefinition {
   aliases: readonly string[];
   title: string;
   docsUrl: string;
-  /** Null: the host is a setting of each config (SMTP, SMPP). */
+  /** Null: the host is a setting of each config (SMTP, SMPP), or nothing is called. */
   baseUrl: ProviderUrl | null;
   /** Other services that the provider's API needs, by name (`oauth`). */
   furtherUrls?: Readonly<Record<string, ProviderUrl>>;
@@ -105,6 +105,8 @@ export interface ProviderDefinition {
   capabilities: ProviderCapabilities;
   limits: ProviderLimits;
   create(deps: GatewayDeps): Gateway;
+  /** Messages come in by it and none go out: no route may name it, and it has no paths to send by. */
+  inboundOnly?: true;
   /**
    * The account allows one set of connections, whatever the number of processes: one worker at a time holds it for each active config, and only
    * that one sends.

@@ -154,12 +154,15 @@ export class GatewayRoutesService {
       const config = configs.find((one) => one.id === target);
       if (!config || config.channel !== channel)
         return { code: 'unknown_config', message: `is no ${channel} config of yours` };
+      if (this.registry.get(config.provider)?.inboundOnly) return INBOUND_ONLY;
       if (!USABLE.has(config.status)) return { code: 'config_not_active', message: `is ${config.status}, not active` };
       return undefined;
     }
     const definition = this.registry.find(target, channel);
+    if (definition?.inboundOnly) return INBOUND_ONLY;
     if (!definition) {
-      const known = this.registry.inChannel(channel).map((one) => one.key);
+      const senders = this.registry.inChannel(channel).filter((one) => !one.inboundOnly);
+      const known = senders.map((one) => one.key);
       const which = known.length === 0 ? `${channel} has none` : `${channel} has ${known.join(', ')}`;
       return { code: 'unknown_provider', message: `is not a known provider: ${which}` };
     }
@@ -168,6 +171,8 @@ export class GatewayRoutesService {
     return undefined;
   }
 }
+
+const INBOUND_ONLY = { code: 'inbound_only', message: 'takes messages in and sends none' };
 
 /** The document as it is stored, without the credentials that it gave. */
 function sealedDocument(given: RoutesByChannel): { document: RoutesByChannel; shorthands: Shorthand[] } {

@@ -117,14 +117,20 @@ export class TenantGateways {
       if (!config) return { gateway: target, skip: 'unknown_config', temporary: false };
       if (config.channel !== channel)
         return { gateway: config.provider, configId: config.id, skip: 'wrong_channel', temporary: false };
-      return stepOf(config, reason);
+      return this.stepOf(config, reason);
     }
     const definition = this.registry.find(target, channel);
     if (!definition) return { gateway: target, skip: 'unknown_provider', temporary: false };
     const configs = this.byProvider.get(definition.key) ?? [];
     const config =
       this.activeConfigOf(definition.key) ?? configs.find((other) => other.status === 'error') ?? configs[0];
-    return config ? stepOf(config, reason) : { gateway: definition.key, skip: 'no_config', temporary: false };
+    return config ? this.stepOf(config, reason) : { gateway: definition.key, skip: 'no_config', temporary: false };
+  }
+
+  private stepOf(config: ProviderConfig, reason: string): Step {
+    if (this.registry.get(config.provider)?.inboundOnly)
+      return { gateway: config.provider, configId: config.id, skip: 'inbound_only', temporary: false };
+    return stepOf(config, reason);
   }
 }
 

@@ -22,7 +22,8 @@ export function namedSendControllers(
   definitions: readonly ProviderDefinition[],
   kinds: readonly NamedSendKind[],
 ): Type[] {
-  return definitions.flatMap((definition) =>
+  const senders = definitions.filter(({ inboundOnly }) => !inboundOnly);
+  return senders.flatMap((definition) =>
     [definition.slug, ...definition.aliases].flatMap((name) =>
       kinds.map((kind) => namedSendController(definition, kind, name)),
     ),

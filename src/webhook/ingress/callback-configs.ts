@@ -4,6 +4,7 @@ import { accountFingerprint } from '../../gateway/configs/config-secrets';
 import type { CallbackClaim } from '../../gateway/contracts/callback';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
 import { isStorableId } from '../../kernel/storable-text';
+import { inboundAddress } from '../../messaging/inbound/inbound-address';
 import { Database } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
 
@@ -30,6 +31,8 @@ export class CallbackConfigs {
   async locate(definition: ProviderDefinition, claim: CallbackClaim): Promise<CallbackConfig[]> {
     if (claim.account !== undefined) return this.directory.findForCallback(definition.slug, { account: claim.account });
     if (claim.credential !== undefined) return this.byIds(definition, await this.idsBy(definition, claim.credential));
+    if (claim.recipient !== undefined)
+      return this.byIds(definition, await this.idsByNumber(definition, claim.recipient));
     const externalIds = claim.externalIds?.slice(0, MOST_IDS).filter(isStorableId) ?? [];
     if (externalIds.length === 0) return [];
     const rows = await this.database.query<{ config_id: string }>(
@@ -76,6 +79,17 @@ export class CallbackConfigs {
     return this.database.query<{ id: string }>(
       'SELECT id FROM provider_configs WHERE provider = $1 AND credentials ->> $2 = $3 ORDER BY id LIMIT $4',
       [definition.key, name, value, MOST_LOCATED],
+    );
+  }
+
+  /** The configs of the tenant that has the number, or the one that the number names. */
+  private async idsByNumber(definition: ProviderDefinition, recipient: string): Promise<Array<{ id: string }>> {
+    const number = inboundAddress(definition.channel, recipient);
+    if (!isStorableId(number)) return [];
+    return this.database.query<{ id: string }>(
+      `SELECT c.id FROM numbers n JOIN provider_configs c ON c.client_id = n.client_id AND c.provider = n.provider
+       WHERE n.number = $2 AND n.channel = $3 AND n.provider = $1 AND (n.config_id IS NULL OR n.config_id = c.id) ORDER BY c.id LIMIT $4`,
+      [definition.key, number, definition.channel, MOST_LOCATED],
     );
   }
 

@@ -51,6 +51,8 @@ function parseStatus(request: CallbackRequest): NormalizedEvent[] {
   return [{ kind: 'status', ...event, status: status ?? null, ...(error && { error }) }];
 }
 
+const REPEATS_MS = 24 * 3_600_000;
+
 // Quirk: an inbound message has no id; equal sender, receiver, time and text are the same message (2026-11).
 function parseInbound(request: CallbackRequest): InboundEvent[] {
   const value = valuesOf(request);
@@ -67,6 +69,7 @@ function parseInbound(request: CallbackRequest): InboundEvent[] {
     {
       kind: 'inbound',
       eventId: createHash('sha256').update(JSON.stringify(parts)).digest('hex'),
+      repeatsFor: REPEATS_MS,
       occurredAt: /^\d{10}$/.test(stamp) ? Number(stamp) * 1000 : /^\d{13}$/.test(stamp) ? Number(stamp) : null,
       rawWord: type || 'inbound',
       from: international(from),

@@ -239,6 +239,7 @@ describe('Skebby', () => {
           {
             kind: 'inbound',
             eventId: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown as string,
+            repeatsFor: 86_400_000,
             occurredAt: 1795334400_000,
             rawWord: 'std',
             from: '+393331234567',
