@@ -34,7 +34,7 @@ export async function makeReport(
 /** Makes the next report of a schedule now, although its period may not be over. */
 export async function makeDue(service: Service, scheduleId: string): Promise<void> {
   const { database } = service.database;
-  await database.execute('UPDATE report_schedules SET next_due_at = now() WHERE id = $1', [scheduleId]);
+  await database.execute('UPDATE report_schedules SET next_due_at = now() - interval '1 second' WHERE id = $1', [scheduleId]);
   const figures = new ReportFigures(new UsageReader(database), database);
   const events = new EventStore(new EventSignal());
   await new ReportMaker(database, figures, events, systemClock, silentLogger).run();

@@ -6,6 +6,7 @@ const MUTED = '#52606d';
 const LINE = '#d9e2ec';
 const BAR = '#2f6fed';
 const CELL = `padding:6px 8px;border-bottom:1px solid ${LINE};${FONT};font-size:13px;color:${INK}`;
+const NUMBER = `${CELL};white-space:nowrap`;
 const HEADLINE_COLUMNS = 4;
 
 /**
@@ -48,7 +49,7 @@ function headline(figures: ReportOutline['headline']): string {
     const cells = figures.slice(at, at + HEADLINE_COLUMNS).map(
       ({ label, value, note }) => `<td width="25%" valign="top" style="padding:8px;${FONT}">
 <div style="font-size:12px;color:${MUTED}">${escape(label)}</div>
-<div style="font-size:20px;line-height:26px;font-weight:bold;color:${INK}">${escape(value)}</div>
+<div style="font-size:18px;line-height:24px;font-weight:bold;color:${INK}">${lines(value)}</div>
 <div style="font-size:11px;line-height:15px;color:${MUTED}">${escape(note)}</div></td>`,
     );
     rows.push(`<tr>${cells.join('\n')}</tr>`);
@@ -63,12 +64,12 @@ function table({ title, header, rows }: OutlineTable): string {
       `<th align="${alignment(index, bars)}" style="${CELL};font-size:12px;color:${MUTED};font-weight:bold">${escape(text)}</th>`,
   );
   const body = rows.map(({ cells, bar }) => {
-    const shown = cells.map((text) => escape(text));
+    const shown = cells.map(lines);
     if (bars) shown.splice(1, 0, barOf(bar ?? 0));
     return `<tr>${shown
       .map(
         (html, index) =>
-          `<td align="${alignment(index, bars)}" style="${CELL}"${bars && index === 1 ? ' width="110"' : ''}>${html}</td>`,
+          `<td align="${alignment(index, bars)}" style="${index === 0 ? CELL : NUMBER}"${bars && index === 1 ? ' width="90"' : ''}>${html}</td>`,
       )
       .join('')}</tr>`;
   });
@@ -86,9 +87,14 @@ function alignment(index: number, bars: boolean): string {
 
 /** Of table cells, since many programs show no images and no drawings. */
 function barOf(share: number): string {
-  const width = Math.round(share * 100);
+  const width = Math.round(share * 80);
   if (width === 0) return '&nbsp;';
   return `<table role="presentation" width="${width}" cellpadding="0" cellspacing="0" border="0"><tr><td height="10" bgcolor="${BAR}" style="height:10px;line-height:10px;font-size:1px;background:${BAR}">&nbsp;</td></tr></table>`;
+}
+
+/** Escaped, one below the other. */
+function lines(text: string): string {
+  return escape(text).replaceAll('\n', '<br>');
 }
 
 function escape(text: string): string {

@@ -83,9 +83,9 @@ describe('ReportMails', () => {
     const [mail] = await taken();
     expect(mail).toMatchObject({
       from: { address: 'reports@mail.example', name: 'UniMsg reports' },
-      subject: 'Acme <b>& Söns</b>: usage on 29 March 2026, 4,200 sent, 97.6 % delivered',
+      subject: 'Acme <b>& Söns</b>: usage on 29 March 2026, 4,200 sent, 97.6% delivered',
     });
-    for (const said of ['23 hours', 'clocks went forward', '4,200', '97.6 %', '38.0 %', '12.345 EUR', '00:00 +01:00']) {
+    for (const said of ['23 hours', 'clocks went forward', '4,200', '97.6%', '38.0%', '12.345 EUR', '00:00 +01:00']) {
       expect(mail!.text).toContain(said);
       expect(mail!.html).toContain(said);
     }

@@ -21,7 +21,7 @@ export const MAIL_LADDER: RetryLadder = {
   delaysMs: [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR],
   jitter: 0.2,
 };
-const EVERY_MS = 10_000;
+const EVERY_MS = 5_000;
 const BATCH = 5;
 /** How long a try may take before another process takes the mail over; the mailer gives up long before. */
 const LEASE_MS = 5 * MINUTE;

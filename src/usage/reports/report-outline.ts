@@ -15,7 +15,7 @@ export interface ReportOutline {
 
 export interface OutlineTable {
   title: string;
-  /** The first column is text, the others are numbers. */
+  /** The first column is text, the others are numbers, of which one may have several lines. */
   header: string[];
   rows: Array<{
     cells: string[];
@@ -26,8 +26,8 @@ export interface OutlineTable {
 
 /** Rows of one table; the rest is in the attachment. */
 const MOST_ROWS = 50;
-const HEADER = ['Sends', 'Delivered', 'Failed', 'Open rate', 'Cost'];
-const BEFORE = { daily: 'the day before', weekly: 'the week before', monthly: 'the month before' } as const;
+const HEADER = ['Sends', 'Delivered', 'Failed', 'Opened', 'Cost'];
+const BEFORE = { daily: 'the day', weekly: 'the week', monthly: 'the month' } as const;
 const WHEN = { daily: 'on', weekly: 'from', monthly: 'in' } as const;
 
 export function outlineOf(document: UsageReportDocument): ReportOutline {
@@ -56,41 +56,29 @@ export function outlineOf(document: UsageReportDocument): ReportOutline {
       table('By tenant', 'Tenant', document.tenants, (one) => one.name, true),
     ].filter(({ rows }) => rows.length > 0),
     notes: [
+      `“was”: ${BEFORE[period]} before, as it looks now. Opened and clicked: mails that were, by those delivered.`,
       `Made ${shown(DateTime.fromISO(document.generated_at, { zone: document.time_zone }).toISO()!)}. It says what was so then: what providers report later is not in it.`,
       `The whole report is attached. Report ${document.report_id} of schedule ${document.schedule_id}.`,
     ],
   };
 }
 
-function headlineOf({ totals, previous, period }: UsageReportDocument): ReportOutline['headline'] {
-  const before = BEFORE[period];
-  const than = (now: number, then: number): string =>
-    then === 0 ? `${number(then)} ${before}` : `${signed(Math.round(((now - then) / then) * 100))} % on ${before}`;
+function headlineOf({ totals, previous: { totals: was } }: UsageReportDocument): ReportOutline['headline'] {
+  const growth = was.sends === 0 ? '' : `${signed(Math.round(((totals.sends - was.sends) / was.sends) * 100))}%, `;
+  const rated = (label: string, count: number, rate: number | null, before: number | null) => ({
+    label,
+    value: number(count),
+    note: `${percent(rate)}, was ${percent(before)}`,
+  });
   return [
-    { label: 'Sends', value: number(totals.sends), note: than(totals.sends, previous.totals.sends) },
-    {
-      label: 'Delivered',
-      value: number(totals.delivered),
-      note: rateNote(totals.delivery_rate, previous.totals.delivery_rate, before),
-    },
-    {
-      label: 'Failed',
-      value: number(totals.failed),
-      note: rateNote(totals.error_rate, previous.totals.error_rate, before),
-    },
-    {
-      label: 'Opened',
-      value: number(totals.unique_opens),
-      note: rateNote(totals.open_rate, previous.totals.open_rate, before),
-    },
-    {
-      label: 'Clicked',
-      value: number(totals.unique_clicks),
-      note: rateNote(totals.click_rate, previous.totals.click_rate, before),
-    },
-    { label: 'Bounced', value: number(totals.bounces), note: `${number(previous.totals.bounces)} ${before}` },
-    { label: 'Segments', value: number(totals.segments), note: `${number(previous.totals.segments)} ${before}` },
-    { label: 'Cost', value: costs(totals), note: `${costs(previous.totals)} ${before}` },
+    { label: 'Sends', value: number(totals.sends), note: `${growth}was ${number(was.sends)}` },
+    rated('Delivered', totals.delivered, totals.delivery_rate, was.delivery_rate),
+    rated('Failed', totals.failed, totals.error_rate, was.error_rate),
+    { label: 'Segments', value: number(totals.segments), note: `was ${number(was.segments)}` },
+    rated('Opened', totals.unique_opens, totals.open_rate, was.open_rate),
+    rated('Clicked', totals.unique_clicks, totals.click_rate, was.click_rate),
+    { label: 'Bounced', value: number(totals.bounces), note: `was ${number(was.bounces)}` },
+    { label: 'Cost', value: costs(totals), note: `was ${costs(was).replaceAll('\n', ', ')}` },
   ];
 }
 
@@ -112,7 +100,7 @@ function table<Row extends ReportFiguresView>(
       cells: [
         label(row),
         number(row.sends),
-        row.sends === 0 ? '–' : `${number(row.delivered)} (${percent(row.delivery_rate)})`,
+        percent(row.delivery_rate),
         number(row.failed),
         row.unique_opens === 0 ? '–' : percent(row.open_rate),
         costs(row),
@@ -149,13 +137,15 @@ function shown(local: string): string {
   return DateTime.fromISO(local, { setZone: true }).toFormat('yyyy-MM-dd HH:mm ZZ');
 }
 
-function rateNote(now: number | null, then: number | null, before: string): string {
-  if (now === null) return '–';
-  return then === null ? percent(now) : `${percent(now)}, ${percent(then)} ${before}`;
+/** One currency a line. */
+function costs({ cost }: ReportFiguresView): string {
+  return cost.length === 0 ? '–' : cost.map(({ currency, amount }) => `${money(amount)} ${currency}`).join('\n');
 }
 
-function costs({ cost }: ReportFiguresView): string {
-  return cost.length === 0 ? '–' : cost.map(({ currency, amount }) => `${amount} ${currency}`).join(', ');
+/** Without the zeros that say nothing; cents stay. */
+function money(amount: string): string {
+  const [whole, fraction = ''] = amount.split('.');
+  return `${whole}.${fraction.replace(/0+$/, '').padEnd(2, '0')}`;
 }
 
 const NUMBER = new Intl.NumberFormat('en');
@@ -164,7 +154,7 @@ function number(value: number): string {
 }
 
 function percent(rate: number | null): string {
-  return rate === null ? '–' : `${(rate * 100).toFixed(1)} %`;
+  return rate === null ? '–' : `${(rate * 100).toFixed(1)}%`;
 }
 
 function signed(value: number): string {

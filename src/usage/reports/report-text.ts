@@ -11,7 +11,7 @@ export function reportText(outline: ReportOutline): string {
     '='.repeat(title.length),
     ...about,
     '',
-    ...headline.map(({ label, value, note }) => `${label.padEnd(widest)}  ${value}  (${note})`),
+    ...headline.map(({ label, value, note }) => `${label.padEnd(widest)}  ${oneLine(value)}  (${note})`),
     ...tables.flatMap((table) => ['', table.title, '-'.repeat(table.title.length), ...lines(table)]),
     '',
     ...notes,
@@ -22,7 +22,7 @@ export function reportText(outline: ReportOutline): string {
 function lines({ header, rows }: OutlineTable): string[] {
   const cells = [header, ...rows.map((row) => row.cells)].map(([first = '', ...rest]) => [
     first.length > LONGEST_LABEL ? `${first.slice(0, LONGEST_LABEL - 1)}…` : first,
-    ...rest,
+    ...rest.map(oneLine),
   ]);
   const widths = header.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
   return cells.map((line) =>
@@ -31,4 +31,8 @@ function lines({ header, rows }: OutlineTable): string[] {
       .join('  ')
       .trimEnd(),
   );
+}
+
+function oneLine(value: string): string {
+  return value.replaceAll('\n', ', ');
 }
