@@ -1,72 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-
-const count = (description: string, example: number) => ApiProperty({ description, type: 'integer', example });
-const rate = (description: string, example: number) =>
-  ApiProperty({ description, type: 'number', nullable: true, example });
-
-export class UsageReportCostData {
-  @ApiProperty({ description: 'ISO 4217.', example: 'EUR' })
-  currency: string;
-
-  @ApiProperty({ description: 'A decimal, exact.', example: '12.3450' })
-  amount: string;
-}
-
-export class UsageReportFiguresData {
-  @count('Messages handed to a provider, or ended as failed.', 4200)
-  sends: number;
-
-  @count('Of those, with a provider that had not reported yet.', 40)
-  sent: number;
-
-  @count('Of those, delivered; read ones included.', 4100)
-  delivered: number;
-
-  @count('Of those, failed; undelivered ones included.', 60)
-  failed: number;
-
-  @rate('delivered / sends, 0 to 1; null without sends.', 0.9762)
-  delivery_rate: number | null;
-
-  @rate('failed / sends, 0 to 1; null without sends.', 0.0143)
-  error_rate: number | null;
-
-  @count('How often emails were opened.', 2100)
-  opens: number;
-
-  @count('Emails that were opened at least once.', 1596)
-  unique_opens: number;
-
-  @rate('As in `GET /v1/usage`, 0 to 1; null without any.', 0.38)
-  open_rate: number | null;
-
-  @count('How often links in emails were clicked.', 420)
-  clicks: number;
-
-  @count('Emails in which a link was clicked at least once.', 390)
-  unique_clicks: number;
-
-  @rate('As in `GET /v1/usage`, 0 to 1; null without any.', 0.0929)
-  click_rate: number | null;
-
-  @count('Emails that came back.', 21)
-  bounces: number;
-
-  @count('Emails that were called spam.', 1)
-  complaints: number;
-
-  @count('Unsubscribes.', 3)
-  unsubscribes: number;
-
-  @count('Parts of the sends, for channels that have parts.', 4410)
-  segments: number;
-
-  @count('Messages that came in.', 12)
-  inbound: number;
-
-  @ApiProperty({ description: 'What providers asked, as far as they said, by currency.', type: [UsageReportCostData] })
-  cost: UsageReportCostData[];
-}
+import { UsageFiguresView } from '../gateway/usage/usage.view';
 
 /** `data` of `usage.report`. */
 export class UsageReportEventData {
@@ -123,11 +56,11 @@ export class UsageReportEventData {
   })
   generated_at: string;
 
-  @ApiProperty({ description: 'The figures of the period.', type: UsageReportFiguresData })
-  totals: UsageReportFiguresData;
+  @ApiProperty({ description: 'The figures of the period.', type: UsageFiguresView })
+  totals: UsageFiguresView;
 
-  @ApiProperty({ description: 'The figures of the period before.', type: UsageReportFiguresData })
-  previous_totals: UsageReportFiguresData;
+  @ApiProperty({ description: 'The figures of the period before.', type: UsageFiguresView })
+  previous_totals: UsageFiguresView;
 
   @ApiProperty({
     description: 'Path of the whole report.',

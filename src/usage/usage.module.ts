@@ -15,6 +15,6 @@ import { UsageService } from './usage.service';
 @Module({
   controllers: [UsageController, AdminUsageController],
   providers: [UsageReader, UsageRollup, UsagePanel, UsageService, UsageRebuild],
-  exports: [UsageReader, UsageRollup],
+  exports: [UsageReader, UsageRollup, UsagePanel],
 })
 export class UsageModule {}

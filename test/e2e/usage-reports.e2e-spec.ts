@@ -21,10 +21,13 @@ describe('usage reports', () => {
   let today: { from: string; to: string };
 
   /** Reports the day that runs, and answers the report's details. */
-  const report = async (owner: Tenant | null, scheduleId: string): Promise<Wire> => {
+  const report = async (owner: Tenant | null, scheduleId: string, by: 'us' | 'the service' = 'us'): Promise<Wire> => {
     const { database } = service.database;
-    await database.execute('UPDATE report_schedules SET next_from = $2 WHERE id = $1', [scheduleId, today.from]);
-    await makeDue(service, scheduleId);
+    await database.execute('UPDATE report_schedules SET next_from = $2, next_due_at = $2 WHERE id = $1', [
+      scheduleId,
+      today.from,
+    ]);
+    if (by === 'us') await makeDue(service, scheduleId);
     const [api, base] = owner === null ? [service.admin, '/admin/usage'] : [owner.api, '/v1/usage'];
     const list = await eventually(
       () => api.get(`${base}/reports?schedule_id=${scheduleId}`),
@@ -120,7 +123,7 @@ describe('usage reports', () => {
   });
 
   it('says what the usage API says', async () => {
-    const made = await report(tenant, (await create({})).id);
+    const made = await report(tenant, (await create({})).id, 'the service');
     const document = (await tenant.api.get(`/v1/usage/reports/${made.id}?format=json`)).body;
     const query = new URLSearchParams({ ...today, time_zone: 'UTC' });
     const usage = (await tenant.api.get(`/v1/usage?${query}`)).body.data;

@@ -1,11 +1,26 @@
 import { systemClock } from '../../src/kernel/clock';
 import { silentLogger } from '../../src/kernel/logger';
 import { EventSignal, EventStore } from '../../src/platform/events/event-store';
+import type { Database } from '../../src/platform/database/database';
 import { ReportFigures } from '../../src/usage/reports/report-figures';
 import { ReportMaker } from '../../src/usage/reports/report-maker';
+import type { UsagePanel } from '../../src/usage/usage-panel';
 import { UsageReader } from '../../src/usage/usage-reader';
 import { eventually } from './api-client';
 import { assertStatus, type Service, type Tenant } from './e2e-service';
+
+/** What a tenant has left is asked of the whole service; here it is this. */
+const PANEL = {
+  of: async () => ({
+    quota: null,
+    error_budget: { objective: 0.95, remaining: 0.4, state: 'green', window_days: 30 },
+  }),
+} as unknown as UsagePanel;
+
+/** Figures of a database, without a service. */
+export function sampleFigures(database: Database): ReportFigures {
+  return new ReportFigures(new UsageReader(database), PANEL, database);
+}
 
 const SCHEDULE = { period: 'monthly', time_zone: 'UTC', at: '12:00' };
 
@@ -34,8 +49,9 @@ export async function makeReport(
 /** Makes the next report of a schedule now, although its period may not be over. */
 export async function makeDue(service: Service, scheduleId: string): Promise<void> {
   const { database } = service.database;
-  await database.execute('UPDATE report_schedules SET next_due_at = now() - interval '1 second' WHERE id = $1', [scheduleId]);
-  const figures = new ReportFigures(new UsageReader(database), database);
+  await database.execute(`UPDATE report_schedules SET next_due_at = now() - interval '1 second' WHERE id = $1`, [
+    scheduleId,
+  ]);
   const events = new EventStore(new EventSignal());
-  await new ReportMaker(database, figures, events, systemClock, silentLogger).run();
+  await new ReportMaker(database, sampleFigures(database), events, systemClock, silentLogger).run();
 }

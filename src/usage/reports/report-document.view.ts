@@ -1,99 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { UsageFigures } from '../../gateway/usage/usage-figures';
-import { share } from '../../gateway/usage/usage-figures';
+import { ErrorBudgetView, UsageFiguresView, UsageQuotaView } from '../../gateway/usage/usage.view';
 import { REPORT_PERIODS, type ReportPeriodKind } from './report-period';
-
-const count = (description: string, example: number) => ApiProperty({ description, type: 'integer', example });
-const rate = (description: string, example: number) =>
-  ApiProperty({ description, type: 'number', nullable: true, example });
-
-export class ReportCostView {
-  @ApiProperty({ description: 'ISO 4217.', example: 'EUR' })
-  currency: string;
-
-  @ApiProperty({ description: 'A decimal, exact.', example: '12.3450' })
-  amount: string;
-}
-
-/** The figures of `GET /v1/usage`, of a part of a report. */
-export class ReportFiguresView {
-  @count('Messages handed to a provider, or ended as failed: those that are on their way, delivered and failed.', 4200)
-  sends: number;
-
-  @count('Of those, with a provider that had not reported yet.', 40)
-  sent: number;
-
-  @count('Of those, delivered; read ones included.', 4100)
-  delivered: number;
-
-  @count('Of those, failed; undelivered ones included.', 60)
-  failed: number;
-
-  @rate('delivered / sends, 0 to 1; null without sends.', 0.9762)
-  delivery_rate: number | null;
-
-  @rate('failed / sends, 0 to 1; null without sends.', 0.0143)
-  error_rate: number | null;
-
-  @count('How often emails were opened.', 2100)
-  opens: number;
-
-  @count('Emails that were opened at least once.', 1596)
-  unique_opens: number;
-
-  @rate('unique_opens / sends of emails, 0 to 1; null without any.', 0.38)
-  open_rate: number | null;
-
-  @count('How often links in emails were clicked.', 420)
-  clicks: number;
-
-  @count('Emails in which a link was clicked at least once.', 390)
-  unique_clicks: number;
-
-  @rate('unique_clicks / sends of emails, 0 to 1; null without any.', 0.0929)
-  click_rate: number | null;
-
-  @count('Emails that came back.', 21)
-  bounces: number;
-
-  @count('Emails that were called spam.', 1)
-  complaints: number;
-
-  @count('Unsubscribes.', 3)
-  unsubscribes: number;
-
-  @count('Parts of the sends, for channels that have parts.', 4410)
-  segments: number;
-
-  @count('Messages that came in.', 12)
-  inbound: number;
-
-  @ApiProperty({ description: 'What providers asked, as far as they said, by currency.', type: [ReportCostView] })
-  cost: ReportCostView[];
-
-  static of(figures: UsageFigures): ReportFiguresView {
-    return {
-      sends: figures.sends,
-      sent: figures.sent,
-      delivered: figures.delivered,
-      failed: figures.failed,
-      delivery_rate: share(figures.delivered, figures.sends),
-      error_rate: share(figures.failed, figures.sends),
-      opens: figures.opens,
-      unique_opens: figures.uniqueOpens,
-      open_rate: share(figures.uniqueOpens, figures.sends),
-      clicks: figures.clicks,
-      unique_clicks: figures.uniqueClicks,
-      click_rate: share(figures.uniqueClicks, figures.sends),
-      bounces: figures.bounces,
-      complaints: figures.complaints,
-      unsubscribes: figures.unsubscribes,
-      segments: figures.segments,
-      inbound: figures.inbound,
-      cost: figures.cost.map(({ currency, amount }) => ({ currency, amount })),
-    };
-  }
-}
 
 /** A stretch of time, in UTC and as clocks and calendars show it. */
 export class ReportSpanView {
@@ -126,11 +33,11 @@ export class ReportSpanView {
 }
 
 export class ReportPreviousView extends ReportSpanView {
-  @ApiProperty({ description: 'Its figures in sum.', type: ReportFiguresView })
-  totals: ReportFiguresView;
+  @ApiProperty({ description: 'Its figures in sum.', type: UsageFiguresView })
+  totals: UsageFiguresView;
 }
 
-export class ReportDayView extends ReportFiguresView {
+export class ReportDayView extends UsageFiguresView {
   @ApiProperty({ description: 'The day, by the calendar of the time zone.', format: 'date', example: '2026-03-29' })
   day: string;
 
@@ -138,12 +45,12 @@ export class ReportDayView extends ReportFiguresView {
   hours: number;
 }
 
-export class ReportChannelView extends ReportFiguresView {
+export class ReportChannelView extends UsageFiguresView {
   @ApiProperty({ description: 'The channel.', example: 'email' })
   channel: string;
 }
 
-export class ReportConfigView extends ReportFiguresView {
+export class ReportConfigView extends UsageFiguresView {
   @ApiProperty({
     description: 'Id of the provider account; null: of messages that no gateway was asked for.',
     type: String,
@@ -162,7 +69,7 @@ export class ReportConfigView extends ReportFiguresView {
   channel: string;
 }
 
-export class ReportTenantView extends ReportFiguresView {
+export class ReportTenantView extends UsageFiguresView {
   @ApiProperty({ description: 'The tenant.', example: 'demo_4k2j9x0m3b7q1w5z' })
   client_id: string;
 
@@ -205,8 +112,22 @@ export class UsageReportDocument extends ReportHeadView {
   @ApiProperty({ description: 'Name of the tenant; null: all tenants.', type: String, nullable: true, example: 'Demo' })
   name: string | null;
 
-  @ApiProperty({ description: 'The figures in sum.', type: ReportFiguresView })
-  totals: ReportFiguresView;
+  @ApiProperty({ description: 'The figures in sum.', type: UsageFiguresView })
+  totals: UsageFiguresView;
+
+  @ApiProperty({
+    description: 'How far the quota was used when the report was made; null without one, and over all tenants.',
+    type: UsageQuotaView,
+    nullable: true,
+  })
+  quota: UsageQuotaView | null;
+
+  @ApiProperty({
+    description: 'How much could still go wrong when the report was made; null over all tenants.',
+    type: ErrorBudgetView,
+    nullable: true,
+  })
+  error_budget: ErrorBudgetView | null;
 
   @ApiProperty({ description: 'The period before, as it looks now.', type: ReportPreviousView })
   previous: ReportPreviousView;

@@ -1,17 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { DateTime } from 'luxon';
-import { NO_USAGE, type UsageFigures } from '../../gateway/usage/usage-figures';
+import type { UsageFigures } from '../../gateway/usage/usage-figures';
+import { UsageFiguresView } from '../../gateway/usage/usage.view';
 import { addDays, dayAt, startOfDay } from '../../kernel/time-zone';
 import { Database } from '../../platform/database/database';
+import { UsagePanel } from '../usage-panel';
 import { UsageReader, type UsageRow } from '../usage-reader';
-import { addDecimals } from '../usage-sum';
-import {
-  ReportFiguresView,
-  type ReportChannelView,
-  type ReportDayView,
-  type ReportSpanView,
-  type UsageReportDocument,
-} from './report-document.view';
+import { addFigures } from '../usage-sum';
+import type { ReportChannelView, ReportDayView, ReportSpanView, UsageReportDocument } from './report-document.view';
 import { hoursOf, previousPeriod, type ReportPeriod } from './report-period';
 import { timetableOf, type ScheduleRow } from './report-schedule';
 
@@ -22,13 +18,17 @@ interface NamedConfig {
 }
 
 /** What a report consists of, besides what it is about. */
-type Parts = Pick<UsageReportDocument, 'totals' | 'days' | 'channels' | 'configs' | 'tenants'>;
+type Parts = Pick<
+  UsageReportDocument,
+  'totals' | 'quota' | 'error_budget' | 'days' | 'channels' | 'configs' | 'tenants'
+>;
 
 /** Puts the figures of a period together. */
 @Injectable()
 export class ReportFigures {
   constructor(
     private readonly usage: UsageReader,
+    private readonly panel: UsagePanel,
     private readonly database: Database,
   ) {}
 
@@ -48,17 +48,21 @@ export class ReportFigures {
       ...span(zone, period),
       generated_at: new Date(now).toISOString(),
       ...(owner === null ? await this.ofAll(zone, period, names) : await this.ofTenant(owner, zone, period)),
-      previous: { ...span(zone, before), totals: ReportFiguresView.of(previous!.figures) },
+      previous: { ...span(zone, before), totals: UsageFiguresView.of(previous!.figures) },
     };
   }
 
   /** Sums of one reading, so that they fit each other although messages go on being reported on. */
   private async ofTenant(owner: string, zone: string, period: ReportPeriod): Promise<Parts> {
     const rows = await this.usage.read(owner, { ...period, timeZone: zone, groupBy: ['day', 'config', 'channel'] });
+    const totals = sumOf(rows);
+    const { quota, error_budget } = await this.panel.of(owner, {}, { ...period, timeZone: zone }, totals);
     const configs = await this.configNames(owner);
     const byConfig = grouped(rows, ({ configId, channel }) => `${configId}\n${channel}`);
     return {
-      totals: ReportFiguresView.of(sumOf(rows)),
+      totals: UsageFiguresView.of(totals),
+      quota,
+      error_budget,
       days: daysOf(zone, period, rows),
       channels: channelsOf(rows),
       configs: byConfig.map((own) => {
@@ -68,7 +72,7 @@ export class ReportFigures {
           gateway: configs.get(configId!)?.provider ?? null,
           display_name: configs.get(configId!)?.display_name ?? null,
           channel: channel!,
-          ...ReportFiguresView.of(sumOf(own)),
+          ...UsageFiguresView.of(sumOf(own)),
         };
       }),
       tenants: [],
@@ -80,14 +84,16 @@ export class ReportFigures {
     const days = await this.usage.read(null, { ...period, timeZone: zone, groupBy: ['day'] });
     const rows = await this.usage.read(null, { ...period, groupBy: ['tenant', 'channel'] });
     return {
-      totals: ReportFiguresView.of(sumOf(rows)),
+      totals: UsageFiguresView.of(sumOf(rows)),
+      quota: null,
+      error_budget: null,
       days: daysOf(zone, period, days),
       channels: channelsOf(rows),
       configs: [],
       tenants: grouped(rows, ({ clientId }) => clientId!).map((own) => ({
         client_id: own[0]!.clientId!,
         name: names.get(own[0]!.clientId!) ?? own[0]!.clientId!,
-        ...ReportFiguresView.of(sumOf(own)),
+        ...UsageFiguresView.of(sumOf(own)),
       })),
     };
   }
@@ -118,38 +124,29 @@ function daysOf(zone: string, period: ReportPeriod, rows: readonly UsageRow[]): 
     const to = Math.min(startOfDay(zone, addDays(day, 1)), period.to);
     const own = rows.filter((row) => row.from >= from && row.from < to);
     const name = DateTime.fromObject(day, { zone: 'UTC' }).toISODate()!;
-    days.push({ day: name, hours: hoursOf({ from, to }), ...ReportFiguresView.of(sumOf(own)) });
+    days.push({ day: name, hours: hoursOf({ from, to }), ...UsageFiguresView.of(sumOf(own)) });
   }
 }
 
 function channelsOf(rows: readonly UsageRow[]): ReportChannelView[] {
   const channels = grouped(rows, ({ channel }) => channel!);
-  return channels.map((own) => ({ channel: own[0]!.channel!, ...ReportFiguresView.of(sumOf(own)) }));
+  return channels.map((own) => ({ channel: own[0]!.channel!, ...UsageFiguresView.of(sumOf(own)) }));
 }
 
 /** In the order of their keys. */
-function grouped<Item>(items: readonly Item[], keyOf: (item: Item) => string): Item[][] {
-  const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const key = keyOf(item);
+function grouped(rows: readonly UsageRow[], keyOf: (row: UsageRow) => string): UsageRow[][] {
+  const groups = new Map<string, UsageRow[]>();
+  for (const row of rows) {
+    const key = keyOf(row);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
+    if (group === undefined) groups.set(key, [row]);
+    else group.push(row);
   }
   return [...groups].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, group]) => group);
 }
 
 function sumOf(rows: readonly UsageRow[]): UsageFigures {
-  const sum: UsageFigures = { ...NO_USAGE };
-  for (const { figures } of rows)
-    for (const name of Object.keys(NO_USAGE) as Array<keyof UsageFigures>)
-      if (name !== 'cost') sum[name] += figures[name];
-  const costs = rows.flatMap(({ figures }) => figures.cost);
-  sum.cost = grouped(costs, ({ currency }) => currency).map((own) => ({
-    currency: own[0]!.currency,
-    amount: addDecimals(own.map(({ amount }) => amount)),
-  }));
-  return sum;
+  return addFigures(rows.map(({ figures }) => figures));
 }
 
 function span(zone: string, { from, to }: ReportPeriod): ReportSpanView {

@@ -1,5 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
-import type { ReportFiguresView, UsageReportDocument } from './report-document.view';
+import type { UsageFiguresView } from '../../gateway/usage/usage.view';
+import type { UsageReportDocument } from './report-document.view';
 import type { ReportFormat } from './report-schedule';
 
 /** A report as a file: what is downloaded, and what is attached to mails. */
@@ -35,7 +36,7 @@ interface Row {
   key?: string | null;
   name?: string | null;
   channel?: string;
-  figures: ReportFiguresView;
+  figures: UsageFiguresView;
 }
 
 const HEAD = ['report_id', 'time_zone', 'group', 'from', 'to', 'key', 'name', 'channel'];
@@ -43,11 +44,16 @@ const PLAIN = [
   'sends',
   'sent',
   'delivered',
+  'read',
   'failed',
+  'undelivered',
+  'expired',
+  'canceled',
   'delivery_rate',
   'error_rate',
   'opens',
   'unique_opens',
+  'machine_opens',
   'open_rate',
   'clicks',
   'unique_clicks',
@@ -57,7 +63,7 @@ const PLAIN = [
   'unsubscribes',
   'segments',
   'inbound',
-] as const satisfies ReadonlyArray<keyof ReportFiguresView>;
+] as const satisfies ReadonlyArray<keyof UsageFiguresView>;
 
 /** One table: a row for each part of the report, and at its end a column for each currency. */
 function csvOf(document: UsageReportDocument): string {

@@ -5,7 +5,7 @@ const INK = '#1f2933';
 const MUTED = '#52606d';
 const LINE = '#d9e2ec';
 const BAR = '#2f6fed';
-const CELL = `padding:6px 8px;border-bottom:1px solid ${LINE};${FONT};font-size:13px;color:${INK}`;
+const CELL = `padding:6px 5px;border-bottom:1px solid ${LINE};${FONT};font-size:13px;color:${INK}`;
 const NUMBER = `${CELL};white-space:nowrap`;
 const HEADLINE_COLUMNS = 4;
 
@@ -31,6 +31,7 @@ ${outline.about.map((line) => `<p style="margin:0 0 4px;${FONT};font-size:14px;l
 </td></tr>
 <tr><td style="padding:8px 16px">
 ${headline(outline.headline)}
+${outline.standing.map((line) => `<p style="margin:4px 8px 0;${FONT};font-size:13px;line-height:18px;color:${INK}">${escape(line)}</p>`).join('\n')}
 </td></tr>
 ${outline.tables.map((one) => `<tr><td style="padding:8px 24px">\n${table(one)}\n</td></tr>`).join('\n')}
 <tr><td style="padding:16px 24px 24px">
@@ -69,7 +70,7 @@ function table({ title, header, rows }: OutlineTable): string {
     return `<tr>${shown
       .map(
         (html, index) =>
-          `<td align="${alignment(index, bars)}" style="${index === 0 ? CELL : NUMBER}"${bars && index === 1 ? ' width="90"' : ''}>${html}</td>`,
+          `<td align="${alignment(index, bars)}" style="${index === 0 ? CELL : NUMBER}"${bars && index === 1 ? ' width="66"' : ''}>${html}</td>`,
       )
       .join('')}</tr>`;
   });
@@ -87,7 +88,7 @@ function alignment(index: number, bars: boolean): string {
 
 /** Of table cells, since many programs show no images and no drawings. */
 function barOf(share: number): string {
-  const width = Math.round(share * 80);
+  const width = Math.round(share * 60);
   if (width === 0) return '&nbsp;';
   return `<table role="presentation" width="${width}" cellpadding="0" cellspacing="0" border="0"><tr><td height="10" bgcolor="${BAR}" style="height:10px;line-height:10px;font-size:1px;background:${BAR}">&nbsp;</td></tr></table>`;
 }

@@ -1,5 +1,7 @@
+import { parse } from 'csv-parse/sync';
 import PostalMime, { type Email } from 'postal-mime';
 import { ScriptedSmtp } from '../../../test/support/scripted-smtp';
+import { sampleFigures } from '../../../test/support/report-samples';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
 import { ManualClock } from '../../kernel/clock';
 import { silentLogger } from '../../kernel/logger';
@@ -8,8 +10,6 @@ import { Dialer } from '../../platform/http-client/dialer';
 import { SsrfGuard } from '../../platform/http-client/ssrf-guard';
 import { MailStandIn } from '../../platform/mailer/mail-stand-in';
 import { Mailer } from '../../platform/mailer/mailer';
-import { UsageReader } from '../usage-reader';
-import { ReportFigures } from './report-figures';
 import { MAIL_LADDER, ReportMails } from './report-mails';
 import { ReportMaker } from './report-maker';
 import { ReportSchedulesService } from './report-schedules.service';
@@ -37,7 +37,7 @@ describe('ReportMails', () => {
     const deliver = to.map((one) => ({ type: 'email' as const, to: one }));
     await schedules.create(ACME, { period: 'daily', timeZone: 'Europe/Rome', at: '07:30', format, deliver });
     clock.set(Date.parse('2026-03-30T05:30:00Z'));
-    const figures = new ReportFigures(new UsageReader(db.database), db.database);
+    const figures = sampleFigures(db.database);
     const maker = new ReportMaker(db.database, figures, new EventStore(new EventSignal()), clock, silentLogger);
     expect(await maker.run()).toBe(1);
   };
@@ -85,7 +85,16 @@ describe('ReportMails', () => {
       from: { address: 'reports@mail.example', name: 'UniMsg reports' },
       subject: 'Acme <b>& Söns</b>: usage on 29 March 2026, 4,200 sent, 97.6% delivered',
     });
-    for (const said of ['23 hours', 'clocks went forward', '4,200', '97.6%', '38.0%', '12.345 EUR', '00:00 +01:00']) {
+    for (const said of [
+      '23 hours',
+      'clocks went forward',
+      '4,200',
+      '97.6%',
+      '38.9%',
+      'green, 40.0% left',
+      '12.345 EUR',
+      '00:00 +01:00',
+    ]) {
       expect(mail!.text).toContain(said);
       expect(mail!.html).toContain(said);
     }
@@ -95,7 +104,13 @@ describe('ReportMails', () => {
     expect(mail!.attachments).toMatchObject([{ filename: 'usage-2026-03-29.csv', disposition: 'attachment' }]);
     expect(mail!.attachments[0]!.mimeType).toBe('text/csv');
     const file = Buffer.from(mail!.attachments[0]!.content as ArrayBuffer).toString();
-    expect(file.split('\r\n')[1]).toMatch(/,total,2026-03-29T00:00:00\.000\+01:00,.*,4200,0,4100,100,0\.9762,0\.0238,/);
+    const [total] = parse(file, { columns: true }) as Array<Record<string, string>>;
+    expect(total).toMatchObject({
+      group: 'total',
+      from: '2026-03-29T00:00:00.000+01:00',
+      sends: '4200',
+      failed: '100',
+    });
     expect(await deliveries()).toMatchObject([
       { status: 'sent', next_attempt_at: null, attempt_log: [{ reply: expect.stringContaining('250') }] },
       { status: 'sent' },

@@ -1,10 +1,10 @@
 import { parse } from 'csv-parse/sync';
+import { sampleFigures } from '../../../test/support/report-samples';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
 import { ManualClock } from '../../kernel/clock';
 import { newId } from '../../kernel/ids';
 import { silentLogger } from '../../kernel/logger';
 import { EventSignal, EventStore } from '../../platform/events/event-store';
-import { UsageReader } from '../usage-reader';
 import type { UsageReportDocument } from './report-document.view';
 import { ReportFigures } from './report-figures';
 import { reportFile } from './report-file';
@@ -37,7 +37,7 @@ describe('ReportMaker', () => {
 
   const maker = (figures?: ReportFigures): ReportMaker => {
     const { database } = db;
-    const counted = figures ?? new ReportFigures(new UsageReader(database), database);
+    const counted = figures ?? sampleFigures(database);
     return new ReportMaker(database, counted, new EventStore(new EventSignal()), clock, silentLogger);
   };
   const schedule = async (settings: Partial<ScheduleSettings> = {}, owner: string | null = ACME): Promise<string> => {
@@ -252,7 +252,7 @@ describe('ReportMaker', () => {
     const timetable = { period: row.period, timeZone: row.time_zone, at: row.at };
     const period = periodFrom(timetable, row.next_from);
     const next = nextPeriod(timetable, period);
-    const figures = new ReportFigures(new UsageReader(db.database), db.database);
+    const figures = sampleFigures(db.database);
     const events = new EventStore(new EventSignal());
     const write = async (): Promise<boolean> => {
       const document = await figures.of(row, period, newId('report'), period.due);

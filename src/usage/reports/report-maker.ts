@@ -10,7 +10,7 @@ import { periodFrom } from './report-period';
 import { SCHEDULE_COLUMNS, timetableOf, type ScheduleRow } from './report-schedule';
 import { deleteExpired, writeReport } from './report-writer';
 
-const EVERY_MS = 15_000;
+const EVERY_MS = 5_000;
 /** Schedules of one look. */
 const LOOK = 100;
 /** After a report that could not be made. */

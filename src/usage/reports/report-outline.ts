@@ -1,5 +1,6 @@
 import { DateTime } from 'luxon';
-import type { ReportFiguresView, UsageReportDocument } from './report-document.view';
+import type { UsageFiguresView } from '../../gateway/usage/usage.view';
+import type { UsageReportDocument } from './report-document.view';
 
 /** What a mail shows of a report, in words; the HTML and the text are two looks of it. */
 export interface ReportOutline {
@@ -9,6 +10,8 @@ export interface ReportOutline {
   about: string[];
   /** The figures that are looked at first. */
   headline: Array<{ label: string; value: string; note: string }>;
+  /** What was left when it was made. */
+  standing: string[];
   tables: OutlineTable[];
   notes: string[];
 }
@@ -45,6 +48,7 @@ export function outlineOf(document: UsageReportDocument): ReportOutline {
       ...clockNote(document),
     ],
     headline: headlineOf(document),
+    standing: standingOf(document),
     tables: [
       ...(period === 'daily' ? [] : [table('By day', 'Day', document.days, ({ day }) => dayName(day), true)]),
       table('By channel', 'Channel', document.channels, ({ channel }) => channel),
@@ -56,7 +60,7 @@ export function outlineOf(document: UsageReportDocument): ReportOutline {
       table('By tenant', 'Tenant', document.tenants, (one) => one.name, true),
     ].filter(({ rows }) => rows.length > 0),
     notes: [
-      `“was”: ${BEFORE[period]} before, as it looks now. Opened and clicked: mails that were, by those delivered.`,
+      `“was”: ${BEFORE[period]} before, as it looks now. Opened and clicked: mails that were, by all that was delivered.`,
       `Made ${shown(DateTime.fromISO(document.generated_at, { zone: document.time_zone }).toISO()!)}. It says what was so then: what providers report later is not in it.`,
       `The whole report is attached. Report ${document.report_id} of schedule ${document.schedule_id}.`,
     ],
@@ -82,7 +86,19 @@ function headlineOf({ totals, previous: { totals: was } }: UsageReportDocument):
   ];
 }
 
-function table<Row extends ReportFiguresView>(
+function standingOf({ error_budget: budget, quota }: UsageReportDocument): string[] {
+  const lines: string[] = [];
+  if (budget !== null)
+    lines.push(`Error budget of ${budget.window_days} days: ${budget.state}, ${percent(budget.remaining)} left.`);
+  if (quota !== null) {
+    const last = quota.projected_exhaustion_at;
+    const until = last === null ? '' : `; at this pace it is used up on ${last.slice(0, 16).replace('T', ' at ')} UTC`;
+    lines.push(`Quota (${quota.period}): ${number(quota.used)} of ${number(quota.limit)} used${until}.`);
+  }
+  return lines;
+}
+
+function table<Row extends UsageFiguresView>(
   title: string,
   first: string,
   rows: readonly Row[],
@@ -138,7 +154,7 @@ function shown(local: string): string {
 }
 
 /** One currency a line. */
-function costs({ cost }: ReportFiguresView): string {
+function costs({ cost }: UsageFiguresView): string {
   return cost.length === 0 ? '–' : cost.map(({ currency, amount }) => `${money(amount)} ${currency}`).join('\n');
 }
 

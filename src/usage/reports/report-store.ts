@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { UsageFiguresView } from '../../gateway/usage/usage.view';
 import { Problem } from '../../kernel/problem';
 import { Database } from '../../platform/database/database';
-import type { ReportFiguresView, UsageReportDocument } from './report-document.view';
+import type { UsageReportDocument } from './report-document.view';
 import type { KeptAttempt } from './report-mails';
 import type { ReportPeriodKind } from './report-period';
 import { asOwner, milliseconds, OWNED, type ReportFormat } from './report-schedule';
@@ -17,7 +18,7 @@ export interface ReportRow {
   format: ReportFormat;
   generated_at: number;
   expires_at: number;
-  totals: ReportFiguresView;
+  totals: UsageFiguresView;
 }
 
 export interface DeliveryRow {

@@ -4,7 +4,7 @@ const LONGEST_LABEL = 40;
 
 /** The text part of a mail, for those who read no HTML. */
 export function reportText(outline: ReportOutline): string {
-  const { title, about, headline, tables, notes } = outline;
+  const { title, about, headline, standing, tables, notes } = outline;
   const widest = Math.max(...headline.map(({ label }) => label.length));
   return [
     title,
@@ -12,6 +12,7 @@ export function reportText(outline: ReportOutline): string {
     ...about,
     '',
     ...headline.map(({ label, value, note }) => `${label.padEnd(widest)}  ${oneLine(value)}  (${note})`),
+    ...(standing.length > 0 ? ['', ...standing] : []),
     ...tables.flatMap((table) => ['', table.title, '-'.repeat(table.title.length), ...lines(table)]),
     '',
     ...notes,

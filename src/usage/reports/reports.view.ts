@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { DateTime } from 'luxon';
-import { ReportFiguresView, ReportSpanView } from './report-document.view';
+import { UsageFiguresView } from '../../gateway/usage/usage.view';
+import { ReportSpanView } from './report-document.view';
 import type { KeptAttempt } from './report-mails';
 import { hoursOf, REPORT_PERIODS, type ReportPeriodKind } from './report-period';
 import { REPORT_FORMATS, type ReportFormat } from './report-schedule';
@@ -122,8 +123,8 @@ export class UsageReportView extends ReportSpanView {
   })
   expires_at: string;
 
-  @ApiProperty({ description: 'The figures in sum.', type: ReportFiguresView })
-  totals: ReportFiguresView;
+  @ApiProperty({ description: 'The figures in sum.', type: UsageFiguresView })
+  totals: UsageFiguresView;
 
   @ApiProperty({ description: 'What came of its deliveries.', type: [ReportDeliveryView] })
   deliveries: ReportDeliveryView[];
