@@ -106,6 +106,11 @@ describe('usage reports', () => {
       event: 'usage.report',
       data: { report_id: made.id, client_id: tenant.clientId, ...today, totals: made.totals, download: made.download },
     });
+    // The fields are those that the document shows.
+    const { 'usage.report': documented } = service.contract.document.webhooks as Wire;
+    const { example } = documented.post.requestBody.content['application/json'];
+    expect(Object.keys(event!.data).sort()).toEqual(Object.keys(example.data).sort());
+    expect(Object.keys(event!.data.totals as object).sort()).toEqual(Object.keys(example.data.totals).sort());
 
     const done = await eventually(
       () => tenant.api.get(`/v1/usage/reports/${made.id}/details`),
