@@ -17,7 +17,7 @@ const BURY_EVERY_MS = 30_000;
 export const RECEIVER_PROFILE: ReceiverProfile = {
   first: { most: 16, inOrder: 32, perWaiting: 8, patienceMs: 1000 },
   retries: { most: 16, inOrder: 0, perWaiting: 1, patienceMs: 1000 },
-  chunk: 256,
+  chunk: 128,
   failingAfter: 5,
 };
 
