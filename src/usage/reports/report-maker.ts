@@ -3,7 +3,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { newId } from '../../kernel/ids';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { Periodic } from '../../kernel/periodic';
-import { Database } from '../../platform/database/database';
+import { Database, isDatabaseUnavailable } from '../../platform/database/database';
 import { EventStore } from '../../platform/events/event-store';
 import { ReportFigures } from './report-figures';
 import { periodFrom } from './report-period';
@@ -74,6 +74,8 @@ export class ReportMaker {
     try {
       return await this.make(scheduleId);
     } catch (error) {
+      // Nothing is wrong with the schedule; the next round comes.
+      if (isDatabaseUnavailable(error)) throw error;
       this.logger.error({ err: error, schedule: scheduleId }, 'a usage report could not be made');
       await this.database.execute('UPDATE report_schedules SET retry_at = to_timestamp($2 / 1000.0) WHERE id = $1', [
         scheduleId,
