@@ -35,10 +35,11 @@ export class Usage1763900400000 implements MigrationInterface {
       CREATE INDEX usage_deltas_by_tenant ON usage_deltas (client_id);
       SELECT unimsg_fence('usage_deltas');
 
-      -- Each figure three times: by quarter of an hour, hour and day of UTC, so that a long period is read from few rows whatever its time zone.
+      -- Each figure several times: by quarter of an hour, hour, four hours and day of UTC, so that a long period is read from few rows whatever its
+      -- time zone.
       CREATE TABLE usage_counters (
         client_id text NOT NULL,
-        -- Minutes: 15, 60 or 1440.
+        -- Minutes: 15, 60, 240 or 1440.
         grain smallint NOT NULL,
         bucket timestamptz NOT NULL,
         config_id text NOT NULL,

@@ -19,9 +19,9 @@ export const QUARTER_MS = 15 * MINUTE;
 const HOUR_MS = 60 * MINUTE;
 const DAY_MS = 24 * HOUR_MS;
 /** Coarsest first; each is a whole number of the next. */
-const GRAINS = [DAY_MS, HOUR_MS, QUARTER_MS];
+const GRAINS = [DAY_MS, 4 * HOUR_MS, HOUR_MS, QUARTER_MS];
 /** The grains in which figures are kept, minutes. */
-export const GRAIN_MINUTES = [15, 60, 1440] as const;
+export const GRAIN_MINUTES = [15, 60, 240, 1440] as const;
 
 /** The quarter of an hour in which a time lies: figures are kept by it, which is exact for every time zone. */
 export function quarterOf(at: number): number {
@@ -33,47 +33,71 @@ export function wholeQuarters({ from, to }: Stretch): Stretch {
   return { from: quarterOf(from), to: Math.ceil(to / QUARTER_MS) * QUARTER_MS };
 }
 
+/** A stretch with what it is called in its time zone: `2026-03-29T03:00+02:00`, `2026-03-29` or `2026-03`; '' for a whole period. */
+export interface NamedStretch extends Stretch {
+  name: string;
+}
+
 /**
  * A period cut where hours, days or months begin in a time zone. A day of the change to summer time has 23 hours, one of the change back has 25.
  * The first and the last stretch may be partial.
  */
-export function stretches({ from, to }: Stretch, group: TimeGroup | undefined, timeZone: string): Stretch[] {
-  if (group === undefined) return [{ from, to }];
-  const result: Stretch[] = [];
-  for (let at = from; at < to;) {
-    const next = Math.min(nextStart(at, group, timeZone), to);
-    result.push({ from: at, to: next });
-    at = next;
+export function stretches({ from, to }: Stretch, group: TimeGroup | undefined, timeZone: string): NamedStretch[] {
+  if (group === undefined) return [{ from, to, name: '' }];
+  const result: NamedStretch[] = [];
+  for (const { at, name } of starts(from, to, group, timeZone)) {
+    const last = result.at(-1);
+    if (last) last.to = at;
+    result.push({ from: Math.max(at, from), to, name });
   }
   return result;
 }
 
-function nextStart(at: number, group: TimeGroup, timeZone: string): number {
-  if (group === 'hour') return hourOf(at, timeZone) + HOUR_MS;
-  const day = dayAt(timeZone, at);
-  let next = group === 'day' ? addDays(day, 1) : { year: day.year, month: day.month + 1, day: 1 };
-  // Where clocks go back over midnight, the end of a day is shown again after the next one has begun.
-  while (startOfDay(timeZone, next) <= at) next = addDays(next, 1);
-  return startOfDay(timeZone, next);
+interface Start {
+  at: number;
+  name: string;
 }
 
-/** When the local hour begins; by the offset, not by its name, so that an hour that comes twice is two. */
-function hourOf(at: number, timeZone: string): number {
-  const offset = offsetAt(timeZone, at);
-  return Math.floor((at + offset) / HOUR_MS) * HOUR_MS - offset;
+/** When the groups of a period begin; the first one maybe before it. */
+function starts(from: number, to: number, group: TimeGroup, timeZone: string): Start[] {
+  if (group === 'hour') return hours(from, to, timeZone);
+  const list: Start[] = [];
+  const first = dayAt(timeZone, from);
+  let day = group === 'day' ? first : { ...first, day: 1 };
+  let at = startOfDay(timeZone, day);
+  let offset = offsetAt(timeZone, at);
+  while (at < to) {
+    const name = new Date(Date.UTC(day.year, day.month - 1, day.day)).toISOString().slice(0, group === 'day' ? 10 : 7);
+    // Where clocks go back over midnight, the end of a day is shown again after the next one has begun; and a day that was left out has no time.
+    while (list.at(-1) && list.at(-1)!.at >= at) list.pop();
+    list.push({ at, name });
+    day = addDays(group === 'day' ? { ...day, day: day.day + 1 } : { ...day, month: day.month + 1 }, 0);
+    const midnight = at + DAY_MS;
+    const next = group === 'day' ? offsetAt(timeZone, midnight) : Number.NaN;
+    // To ask a time zone is slow; most days have 24 hours.
+    at = next === offset ? midnight : startOfDay(timeZone, day);
+    // A day that was left out begins when the one after it does.
+    if (next !== offset) offset = dayAt(timeZone, at).day === day.day ? offsetAt(timeZone, at) : Number.NaN;
+  }
+  while (list.length > 1 && list[1]!.at <= from) list.shift();
+  return list;
 }
 
-/** The name of a stretch that begins at a time: `2026-03-29T03:00+02:00`, `2026-03-29` or `2026-03`, in the time zone. */
-export function stretchName(at: number, group: TimeGroup, timeZone: string): string {
-  if (group === 'hour') {
-    const hour = hourOf(at, timeZone);
-    const offset = offsetAt(timeZone, hour);
+/** By the offset, not by the name: an hour that comes twice is two. */
+function hours(from: number, to: number, timeZone: string): Start[] {
+  const list: Start[] = [];
+  for (let instant = from; instant < to;) {
+    const offset = offsetAt(timeZone, instant);
+    const at = Math.floor((instant + offset) / HOUR_MS) * HOUR_MS - offset;
     const minutes = Math.abs(offset) / MINUTE;
     const zone = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0')).join(':');
-    return `${new Date(hour + offset).toISOString().slice(0, 16)}${offset < 0 ? '-' : '+'}${zone}`;
+    list.push({
+      at: Math.max(at, list.length > 0 ? instant : at),
+      name: `${new Date(at + offset).toISOString().slice(0, 16)}${offset < 0 ? '-' : '+'}${zone}`,
+    });
+    instant = at + HOUR_MS;
   }
-  const { year, month, day } = dayAt(timeZone, at);
-  return new Date(Date.UTC(year, month - 1, day)).toISOString().slice(0, group === 'day' ? 10 : 7);
+  return list;
 }
 
 /** The fewest rows that cover each stretch exactly. Neighbours of one grain are put together, across stretches too. */

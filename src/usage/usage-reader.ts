@@ -26,6 +26,8 @@ export interface UsageRow {
   /** The part of the period; all of it when it is not grouped by time. Milliseconds since the epoch. */
   from: number;
   to: number;
+  /** What that part is called in the time zone: `2026-03-29T03:00+02:00`, `2026-03-29`, `2026-03`; '' when it is not grouped by time. */
+  name: string;
   clientId: string | null;
   /** `''`: no gateway was asked. */
   configId: string | null;

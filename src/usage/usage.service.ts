@@ -12,7 +12,7 @@ import { addFigures } from './usage-sum';
 import type { AdminUsageGroup, AdminUsageQueryDto, UsageQueryDto } from './usage.dto';
 import type { AdminUsageView, UsageGroupView, UsageView } from './usage-group.view';
 import { UsagePanel } from './usage-panel';
-import { stretchName, wholeQuarters, type TimeGroup } from './usage-period';
+import { wholeQuarters, type TimeGroup } from './usage-period';
 import { UsageReader, type UsageDimension, type UsageQuery, type UsageRow } from './usage-reader';
 
 /** Longest periods by group, days. */
@@ -48,9 +48,7 @@ export class UsageService {
     const narrowed = { ...period, channel, ...(configId !== undefined && { configIds: [configId] }) };
     const { total, rows } = await this.read(clientId, narrowed, groupBy);
     const panel = await this.panel.of(clientId, { configId, channel }, period, total);
-    const groups = await Promise.all(
-      groupsOf(rows, groupBy, period).map((group) => this.named(clientId, groupBy, group)),
-    );
+    const groups = await Promise.all(groupsOf(rows, groupBy).map((group) => this.named(clientId, groupBy, group)));
     return { ...panel, group_by: groupBy, groups };
   }
 
@@ -68,7 +66,7 @@ export class UsageService {
       to: new Date(to).toISOString(),
       time_zone: period.timeZone,
       group_by: groupBy,
-      groups: groupsOf(rows, groupBy, period),
+      groups: groupsOf(rows, groupBy),
     };
   }
 
@@ -93,11 +91,11 @@ export class UsageService {
   }
 }
 
-function groupsOf(rows: readonly UsageRow[], groupBy: AdminUsageGroup, { timeZone }: UsagePeriod): UsageGroupView[] {
+function groupsOf(rows: readonly UsageRow[], groupBy: AdminUsageGroup): UsageGroupView[] {
   if (groupBy === 'none') return [];
   if (groupBy === 'status') return statusGroups(rows[0]!.figures);
   return rows.map((row) => ({
-    key: keyOf(row, groupBy, timeZone),
+    key: keyOf(row, groupBy),
     messages: row.figures.sends + row.figures.expired + row.figures.canceled,
     ...(isTime(groupBy) && { from: new Date(row.from).toISOString(), to: new Date(row.to).toISOString() }),
     ...UsageFiguresView.of(row.figures),
@@ -113,8 +111,8 @@ function statusGroups(figures: UsageFigures): UsageGroupView[] {
   return COUNTED_STATUSES.map((status) => ({ key: status, messages: messages[status] }));
 }
 
-function keyOf(row: UsageRow, groupBy: Exclude<AdminUsageGroup, 'none' | 'status'>, timeZone: string): string {
-  if (isTime(groupBy)) return stretchName(row.from, groupBy, timeZone);
+function keyOf(row: UsageRow, groupBy: Exclude<AdminUsageGroup, 'none' | 'status'>): string {
+  if (isTime(groupBy)) return row.name;
   if (groupBy === 'channel') return row.channel!;
   if (groupBy === 'tenant') return row.clientId!;
   return row.configId === '' ? 'none' : row.configId!;

@@ -18,7 +18,9 @@ type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 const SESSION_OPTIONS =
   '-c unimsg.scope=* -c timezone=UTC -c statement_timeout=60000 -c lock_timeout=20000 ' +
   // A process that was stopped in the middle of a transaction must not keep its locks from the others.
-  '-c idle_in_transaction_session_timeout=10000';
+  '-c idle_in_transaction_session_timeout=10000 ' +
+  // No statement here runs for so long that compiling it first pays; where PostgreSQL guesses that one does, that costs it half a second.
+  '-c jit=off';
 
 /**
  * On the message path each statement finds a batch of rows by their keys, in tables that grow from nothing to millions. What PostgreSQL knows of
