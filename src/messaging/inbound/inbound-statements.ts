@@ -52,7 +52,7 @@ export interface ReceiverRow {
   type: ReceiverType;
 }
 
-/** A message, and with it what it owes to each receiver. */
+/** A message, and with it what it owes to each receiver, and its count in the tenant's usage. */
 export const INSERT_INBOUND = statement(
   'inbound.insert',
   `WITH message AS (
@@ -64,6 +64,10 @@ export const INSERT_INBOUND = statement(
          $11::text[], $12::float8[], $13::float8[], $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::jsonb[])
        AS i(id, at, client_id, number_id, channel, provider, config_id, external_id, sender, recipient, text, occurred_at, received_at, sequence,
          state, event_id, provider_sequence, detail)
+   ), counted AS (
+     INSERT INTO usage_deltas (client_id, bucket, config_id, channel, inbound)
+     SELECT client_id, date_bin('15 minutes', to_timestamp(received_at / 1000), 'epoch'), config_id, channel, count(*)
+     FROM unnest($3::text[], $13::float8[], $7::text[], $5::text[]) AS i(client_id, received_at, config_id, channel) GROUP BY 1, 2, 3, 4
    )
    INSERT INTO inbound_deliveries (id, created_at, client_id, inbound_id, inbound_created_at, number_id, receiver_id, type, sequence, status, updated_at)
    SELECT id, to_timestamp(at / 1000), client_id, inbound_id, to_timestamp(inbound_at / 1000), number_id, receiver_id, type, sequence, 'pending', now()

@@ -204,6 +204,33 @@ describe('InboundWriter', () => {
     });
   });
 
+  it('counts each message once in the usage of its account, by when it came; nothing of one that was rolled back', async () => {
+    clock.set(Date.parse('2026-03-01T10:07:00Z'));
+    await write(inbound({}), inbound({}), part(1, 2, 'a'), part(2, 2, 'b'));
+    const lost = new Error('lost');
+    const rolledBack = test.database.transaction(async (tx) => {
+      await writer.writeIn(tx, [inbound({})]);
+      throw lost;
+    });
+    await expect(rolledBack).rejects.toBe(lost);
+    clock.set(Date.parse('2026-03-01T10:15:00Z'));
+    await write(inbound({}, { configId: 'cfg_other' }));
+    const counted = await test.database.query(
+      `SELECT client_id, bucket, config_id, channel, sum(inbound)::int AS inbound FROM usage_deltas
+       WHERE bucket >= '2026-03-01' AND bucket < '2026-03-02' GROUP BY 1, 2, 3, 4 ORDER BY 2`,
+    );
+    expect(counted).toEqual([
+      { client_id: TENANT, bucket: new Date('2026-03-01T10:00:00Z'), config_id: CONFIG, channel: 'sms', inbound: 3 },
+      {
+        client_id: TENANT,
+        bucket: new Date('2026-03-01T10:15:00Z'),
+        config_id: 'cfg_other',
+        channel: 'sms',
+        inbound: 1,
+      },
+    ]);
+  });
+
   it('leaves no gap in a sequence: over two writers at once, and when a transaction is rolled back', async () => {
     const [a, b] = [await aNumber('+393330000001'), await aNumber('+393330000002')];
     const two = newWriter(new InboundSignal());
