@@ -9,13 +9,14 @@ import { LOGGER, type Logger } from '../kernel/logger';
 import { ChangeFeed } from '../platform/database/change-feed';
 import { Database } from '../platform/database/database';
 import { AlertBook } from '../platform/alerts/alert-book';
-import { EventSignal, EventStore } from '../platform/events/event-store';
+import { EventStore } from '../platform/events/event-store';
 import { HTTP_CLIENT, type HttpClient } from '../platform/http-client/http-client';
 import { HttpClientModule } from '../platform/http-client/http-client.module';
 import { SsrfGuard } from '../platform/http-client/ssrf-guard';
 import { SecretBox } from '../platform/secrets/secret-box';
 import { TenantDirectory } from '../tenancy/tenant-directory';
 import { BudgetDirectory } from './budget/budget-directory';
+import { BUDGET_PROVIDERS } from './budget/budget.providers';
 import { BudgetKeeper } from './budget/budget-keeper';
 import { OutcomeRecorder } from './budget/outcome-recorder';
 import { AzureKeyVaultSecrets } from './configs/azure-key-vault-secrets';
@@ -42,7 +43,7 @@ import { CircuitBreakers } from './limits/circuit-breakers';
 import { GatewayRates, LocalRates } from './limits/gateway-rates';
 import { SharedRates } from './limits/shared-rates';
 import { ProviderRegistry } from './provider-registry';
-import { QuotaHints } from './quotas/quota-hints';
+import { QUOTA_PROVIDERS } from './quotas/quota.providers';
 import { QuotaLedger } from './quotas/quota-ledger';
 import { QuotaReader } from './quotas/quota-reader';
 import { QuotasController } from './quotas/quotas.controller';
@@ -246,51 +247,6 @@ const CALLS: Provider[] = [
   },
 ];
 
-const QUOTAS: Provider[] = [
-  {
-    provide: QuotaHints,
-    inject: [CLOCK, ChangeFeed],
-    useFactory: (clock: Clock, feed: ChangeFeed) => new QuotaHints(clock, feed),
-  },
-  {
-    provide: QuotaLedger,
-    inject: [Database, TenantDirectory, QuotaHints, EventSignal, CLOCK],
-    useFactory: (database: Database, tenants: TenantDirectory, hints: QuotaHints, signal: EventSignal, clock: Clock) =>
-      new QuotaLedger(database, tenants, hints, signal, clock),
-  },
-  {
-    provide: QuotaReader,
-    inject: [QuotaLedger, ConfigDirectory, CLOCK],
-    useFactory: (ledger: QuotaLedger, directory: ConfigDirectory, clock: Clock) =>
-      new QuotaReader(ledger, directory, clock),
-  },
-];
-
-const BUDGETS: Provider[] = [
-  {
-    provide: OutcomeRecorder,
-    inject: [Database, CLOCK, LOGGER],
-    useFactory: (database: Database, clock: Clock, logger: Logger) => new OutcomeRecorder(database, clock, logger),
-  },
-  {
-    provide: BudgetDirectory,
-    inject: [Database, ChangeFeed, LOGGER],
-    useFactory: (database: Database, feed: ChangeFeed, logger: Logger) => new BudgetDirectory(database, feed, logger),
-  },
-  {
-    provide: BudgetKeeper,
-    inject: [Database, AlertBook, EventSignal, ChangeFeed, CLOCK, LOGGER],
-    useFactory: (
-      database: Database,
-      alerts: AlertBook,
-      signal: EventSignal,
-      feed: ChangeFeed,
-      clock: Clock,
-      logger: Logger,
-    ) => new BudgetKeeper({ database, alerts, signal, feed, clock, logger }),
-  },
-];
-
 const SESSIONS: Provider[] = [
   {
     provide: SessionLeases,
@@ -401,7 +357,7 @@ const HEALTH: Provider[] = [
 @Module({
   imports: [HttpClientModule, TypeOrmModule.forFeature([ProviderConfigEntity, SecretEntity, GatewayRoutesEntity])],
   controllers: [GatewaysController, QuotasController],
-  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...QUOTAS, ...BUDGETS, ...SESSIONS, ...HEALTH],
+  providers: [...REGISTRY, ...CONFIGS, ...CALLS, ...QUOTA_PROVIDERS, ...BUDGET_PROVIDERS, ...SESSIONS, ...HEALTH],
   exports: [
     ProviderRegistry,
     UsageOutlet,

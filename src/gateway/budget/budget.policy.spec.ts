@@ -37,7 +37,11 @@ const someWindows = fc.record({ lastMinute: someOutcomes, last5Minutes: someOutc
 
 describe('the rule of error budgets', () => {
   test.each([
-    ['30 % of the calls of 5 minutes fail, and still do', windows(calls(20, 6), calls(100, 30), calls(2_000, 30)), true],
+    [
+      '30 % of the calls of 5 minutes fail, and still do',
+      windows(calls(20, 6), calls(100, 30), calls(2_000, 30)),
+      true,
+    ],
     ['a little less', windows(calls(20, 6), calls(100, 29), calls(2_000, 29)), false],
     ['they failed, and do no more', windows(calls(20, 0), calls(100, 40), calls(2_000, 40)), false],
     ['10 % of the calls of an hour fail, and still do', windows(NONE, calls(20, 2), calls(500, 50)), true],

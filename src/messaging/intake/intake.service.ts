@@ -1,6 +1,4 @@
-import { hash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { canonicalJson } from '../../kernel/canonical-json';
 import type { Channel } from '../../kernel/channel';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
@@ -20,13 +18,12 @@ import { inItem, readFallbackItem, type PlannedFallback } from '../fallback/fall
 import { FallbackStore } from '../fallback/fallback-store';
 import { QuietHours } from '../quiet/quiet-hours';
 import { PRIORITY_RANK } from '../record/message.types';
-import { MessageInserter, type InsertResult, type NewMessage, type StoredMessage } from './message-inserter';
+import { MessageInserter, type InsertResult, type StoredMessage } from './message-inserter';
+import type { NewMessage } from './new-message';
 import type { SendOptionsDto } from './send-options.dto';
+import { bodyHash, checkMetadata, expiryTime, idempotencyKey, sendTime } from './send-options.rules';
 
 const NO_FALLBACKS: readonly PlannedFallback[] = [];
-const MAX_AHEAD_MS = 35 * 24 * 3_600_000;
-/** Clocks differ: a `send_at` this little in the past means now. */
-const CLOCK_TOLERANCE_MS = 60_000;
 
 /** A message is routed anew when the quota of a config turns out to be used up; no route has so many of them. */
 export const MOST_REROUTES = 20;
@@ -379,58 +376,4 @@ function isAwaited({ temporary, reason }: Skip): boolean {
 function replayOf(stored: StoredMessage): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {
   const status = stored.id.startsWith('msg_test_') ? 'simulated' : stored.scheduled ? 'scheduled' : 'queued';
   return { id: stored.id, channel: stored.channel, segments: stored.segments, status };
-}
-
-function idempotencyKey(dto: SendOptionsDto, header: string | undefined): string | undefined {
-  if (header !== undefined && (header.length < 1 || header.length > 255 || !/^[\x20-\x7e]+$/.test(header))) {
-    throw Problem.field('Idempotency-Key', 'invalid_value', 'must be 1 to 255 printable ASCII characters');
-  }
-  if (dto.idempotency_key !== undefined && header !== undefined && dto.idempotency_key !== header) {
-    throw Problem.field('idempotency_key', 'invalid_value', 'differs from the header Idempotency-Key');
-  }
-  return dto.idempotency_key ?? header;
-}
-
-/**
- * Two bodies are the same when they mean the same: member order and white space do not count, nor where the key was given. What a sandbox key sends
- * is another thing than what a real one sends.
- */
-function bodyHash(channel: string, dto: SendOptionsDto, sandboxKey: boolean): Buffer {
-  return hash(
-    'sha256',
-    `${channel}${sandboxKey ? '/sandbox' : ''}\n${canonicalJson(dto, 'idempotency_key')}`,
-    'buffer',
-  );
-}
-
-function sendTime(dto: SendOptionsDto, now: number): number | null {
-  if (dto.send_at === undefined) return null;
-  const at = Date.parse(dto.send_at);
-  if (Number.isNaN(at)) throw Problem.field('send_at', 'invalid_value', 'is not a time');
-  if (at < now - CLOCK_TOLERANCE_MS) throw Problem.field('send_at', 'in_the_past', 'must not be in the past');
-  if (at > now + MAX_AHEAD_MS) throw Problem.field('send_at', 'too_far_ahead', 'must be at most 35 days ahead');
-  return at <= now ? null : at;
-}
-
-/** Undefined: the client gave none. */
-function expiryTime(dto: SendOptionsDto, start: number): number | undefined {
-  if (dto.expires_at === undefined) return undefined;
-  const at = Date.parse(dto.expires_at);
-  if (Number.isNaN(at)) throw Problem.field('expires_at', 'invalid_value', 'is not a time');
-  if (at <= start) throw Problem.field('expires_at', 'in_the_past', 'must be after now, and after send_at');
-  if (at > start + MAX_AHEAD_MS)
-    throw Problem.field('expires_at', 'too_far_ahead', 'must be at most 35 days after the message is due');
-  return at;
-}
-
-function checkMetadata(metadata: Record<string, string> | undefined): void {
-  if (metadata === undefined) return;
-  const entries = Object.entries(metadata);
-  if (entries.length > 20) throw Problem.field('metadata', 'too_many', 'must have at most 20 members');
-  for (const [key, value] of entries) {
-    if (key.length < 1 || key.length > 64)
-      throw Problem.field(`metadata.${key.slice(0, 64)}`, 'invalid_key', 'must have a key of 1 to 64 characters');
-    if (typeof value !== 'string') throw Problem.field(`metadata.${key}`, 'invalid_type', 'must be a string');
-    if (value.length > 512) throw Problem.field(`metadata.${key}`, 'too_long', 'must have at most 512 characters');
-  }
 }

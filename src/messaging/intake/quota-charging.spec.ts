@@ -14,7 +14,8 @@ import type { Quotas } from '../../tenancy/quotas';
 import type { TenantDirectory } from '../../tenancy/tenant-directory';
 import { FreshMessages } from '../dispatch/fresh-messages';
 import type { IntakeMetrics } from './intake-metrics';
-import { MessageInserter, type InsertResult, type NewMessage } from './message-inserter';
+import { MessageInserter, type InsertResult } from './message-inserter';
+import type { NewMessage } from './new-message';
 
 const ROME = 'Europe/Rome';
 const at = (local: string, zone = ROME) => DateTime.fromISO(local, { zone }).toMillis();
