@@ -24,6 +24,44 @@ const TIMEOUT_MS = 15_000;
 /** Lives whose callbacks wait; over that, new ones make none. */
 const MOST_WAITING = 50_000;
 
+/** What UniMsg answered to a callback, or to what came over a connection. */
+export interface SimulatedHandover {
+  /** `POST`, `GET`, or the provider's own word for what went over its connection. */
+  method: string;
+  /** Null for what was no HTTP request. */
+  url: string | null;
+  /** Whether UniMsg has it. */
+  accepted: boolean;
+  /** Null when no answer came, or it was none of HTTP. */
+  status: number | null;
+  /** The first KiB. */
+  body: string;
+}
+
+const KEPT_BODY = 1024;
+
+/** Makes a callback once and answers what came of it. */
+export async function handOver(
+  http: HttpClient,
+  callback: SimulatedCallback | SimulatedDelivery,
+): Promise<SimulatedHandover> {
+  if ('deliver' in callback) {
+    const accepted = await callback.deliver();
+    const body = accepted ? '' : 'UniMsg did not take it: it has no connection for this account, or does not answer.';
+    return { method: callback.word, url: null, accepted, status: null, body };
+  }
+  const { url, method, headers, body } = callback;
+  const request = { url, method, headers, timeoutMs: TIMEOUT_MS, maxBodyBytes: KEPT_BODY };
+  try {
+    const answer = await http.request(method === 'GET' ? request : { ...request, body });
+    const accepted = answer.status >= 200 && answer.status < 300;
+    return { method, url, accepted, status: answer.status, body: answer.body.toString('utf8') };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'failed';
+    return { method, url, accepted: false, status: null, body: `No answer: ${reason}` };
+  }
+}
+
 interface Run {
   message: KeptMessage;
   life: SimulatedLife;
@@ -143,14 +181,6 @@ export class CallbackSender {
   }
 
   private async make(callback: SimulatedCallback | SimulatedDelivery): Promise<boolean> {
-    if ('deliver' in callback) return callback.deliver();
-    try {
-      const { url, method, headers, body } = callback;
-      const request = { url, method, headers, timeoutMs: TIMEOUT_MS, maxBodyBytes: 0 };
-      const { status } = await this.http.request(method === 'GET' ? request : { ...request, body });
-      return status >= 200 && status < 300;
-    } catch {
-      return false;
-    }
+    return (await handOver(this.http, callback)).accepted;
   }
 }

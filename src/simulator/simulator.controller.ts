@@ -1,9 +1,12 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ok, type Success } from '../platform/http/envelope';
 import { ApiData, ApiProblems } from '../platform/http/openapi.decorators';
 import { Public } from '../tenancy/auth.decorators';
 import { magicRecipientsTable } from './magic-recipients';
+import { SimulateInboundDto } from './simulated-inbound.dto';
+import { SimulatedInboundService } from './simulated-inbound.service';
+import { SimulatedInboundView } from './simulated-inbound.view';
 import { SimulatedMessageQueryDto } from './simulated-message.query';
 import { SimulatedMessageView } from './simulated-message.view';
 import { Simulator } from './simulator';
@@ -17,7 +20,10 @@ Any other recipient is delivered. An email address may have a tag (\`hard-bounce
 @ApiTags('Simulator')
 @Controller('simulator')
 export class SimulatorController {
-  constructor(private readonly simulator: Simulator) {}
+  constructor(
+    private readonly simulator: Simulator,
+    private readonly inbound: SimulatedInboundService,
+  ) {}
 
   @Get('messages')
   @Public()
@@ -35,5 +41,20 @@ export class SimulatorController {
         .messages({ ...(to && { to }), ...(provider && { provider }), limit })
         .map((message) => SimulatedMessageView.of(message)),
     );
+  }
+
+  @Post('inbound')
+  @Public()
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'simulateInbound',
+    summary: 'Play a person who writes to a number',
+    description:
+      'The provider’s stand-in hands the text over as the real one does: a signed callback to the webhook URL of the account, by HTTP (SMPP: over its connection). Read it with `GET /v1/inbound`; it goes to the receivers of the number from there.',
+  })
+  @ApiData(SimulatedInboundView, { description: 'What UniMsg answered to the provider.' })
+  @ApiProblems('invalid_request', 'not_found', 'no_gateway_available', 'payload_too_large')
+  async receive(@Body() body: SimulateInboundDto): Promise<Success<SimulatedInboundView>> {
+    return ok(SimulatedInboundView.of(await this.inbound.play(body)));
   }
 }

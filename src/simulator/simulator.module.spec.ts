@@ -8,6 +8,7 @@ import { SimulatorAddress } from '../gateway/simulator-address';
 import type { ProviderDefinition } from '../gateway/contracts/provider-definition';
 import { LOGGER, silentLogger } from '../kernel/logger';
 import { Secret } from '../kernel/secret';
+import { Database } from '../platform/database/database';
 import { createHttpApplication } from '../platform/http/http-application';
 import { UndiciHttpClient } from '../platform/http-client/undici-http-client';
 import { MailStandIn } from '../platform/mailer/mail-stand-in';
@@ -72,10 +73,11 @@ const directory = {
     { provide: PublicUrl, useValue: new PublicUrl('https://um.example.com') },
     { provide: ProviderRegistry, useValue: registry },
     { provide: SimulatorAddress, useValue: address },
+    { provide: Database, useValue: {} },
     MailStandIn,
     { provide: LOGGER, useValue: silentLogger },
   ],
-  exports: [ConfigDirectory, PublicUrl, ProviderRegistry, SimulatorAddress, MailStandIn, LOGGER],
+  exports: [Database, ConfigDirectory, PublicUrl, ProviderRegistry, SimulatorAddress, MailStandIn, LOGGER],
 })
 class SurroundingsModule {}
 

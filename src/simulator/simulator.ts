@@ -9,6 +9,7 @@ import type {
   SimulatedBehaviour,
   SimulatedLife,
   SimulatedMessage,
+  SimulatedText,
   SimulatorAnswer,
   SimulatorOutcome,
   SimulatorPort,
@@ -16,7 +17,7 @@ import type {
 } from '../gateway/contracts/simulator';
 import { UndiciHttpClient } from '../platform/http-client/undici-http-client';
 import type { Script } from './callback-sender';
-import { CallbackSender } from './callback-sender';
+import { CallbackSender, handOver, type SimulatedHandover } from './callback-sender';
 import { behaviourFor } from './magic-recipients';
 import type { KeptMessage } from './message-ring';
 import { MessageRing } from './message-ring';
@@ -182,6 +183,24 @@ export class Simulator implements SimulatorPort {
     const answer = life.accepted();
     if (behaviour !== 'malformed_body') return answer;
     return life.garbled?.() ?? { ...answer, body: answer.body.slice(0, answer.body.length / 2) };
+  }
+
+  /**
+   * A person texts an account: makes the provider's callbacks, one after the other, and the whole once more for each repeat.
+   * @returns what UniMsg answered to each; undefined when nobody can write to accounts of the provider
+   */
+  async text(
+    provider: string,
+    text: SimulatedText,
+    account: SimulatedAccount,
+    times = 1,
+  ): Promise<SimulatedHandover[] | undefined> {
+    const callbacks = this.options.standIn(provider)?.inbound?.(text, account, this);
+    if (callbacks === undefined) return undefined;
+    const handovers: SimulatedHandover[] = [];
+    for (let time = 0; time < times; time++)
+      for (const callback of callbacks) handovers.push(await handOver(this.http, callback));
+    return handovers;
   }
 
   private keep({ submission }: SimulatedLife, behaviour: SimulatedBehaviour, accepted: boolean): KeptMessage {

@@ -53,7 +53,11 @@ beforeEach(async () => {
     callbackDelayMs: 0,
     accounts: (provider) =>
       Promise.resolve([
-        { ...ACCOUNTS[provider]!, callbackUrl: (kind) => `http://127.0.0.1:${port}/webhook/${provider}/${kind}/cfg_1` },
+        {
+          ...ACCOUNTS[provider]!,
+          callbackToken: () => 'token',
+          callbackUrl: (kind) => `http://127.0.0.1:${port}/webhook/${provider}/${kind}/cfg_1`,
+        },
       ]),
   });
   http = new UndiciHttpClient();

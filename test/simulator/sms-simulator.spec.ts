@@ -131,7 +131,9 @@ describe.each(HTTP_PROVIDERS.map((definition) => [definition.key, definition] as
         accounts: async (_provider, name) => {
           const callbackUrl = (kind: CallbackKind): string =>
             `${receiver.origin}/webhook/${definition.slug}/${kind}/cfg_1?token=the-token`;
-          return Object.values(account.credentials).includes(name) ? [{ ...account, callbackUrl }] : [];
+          return Object.values(account.credentials).includes(name)
+            ? [{ ...account, callbackUrl, callbackToken: () => 'the-token' }]
+            : [];
         },
       });
       receiver = new Receiver(definition, account.credentials);

@@ -84,7 +84,7 @@ export interface SimulatedCallback {
 
 /** A report that a stand-in makes over the connection of the sender. */
 export interface SimulatedDelivery {
-  /** Whether the sender has it; one that does not is tried again. Must not throw. */
+  /** Whether UniMsg has it; one that it does not have is tried again. Must not throw. */
   deliver(): Promise<boolean>;
   /** The provider's status word, for the record. */
   word: string;
@@ -126,6 +126,19 @@ export interface SimulatedAccount {
   settings: Readonly<Record<string, unknown>>;
   /** What the owner has typed into the provider's console. */
   callbackUrl: (kind: CallbackKind) => string;
+  /** The secret that UniMsg gave to a provider that repeats one. */
+  callbackToken: () => string;
+}
+
+/** A text that a person sends to an account. */
+export interface SimulatedText {
+  /** Phone number in E.164, or what the provider calls a person. */
+  from: string;
+  /** What the person writes to: a number in E.164, a short code, the name of a bot. */
+  to: string;
+  text: string;
+  /** Into how many parts it is cut at least, by a provider that hands over parts. */
+  parts: number;
 }
 
 /** Credentials and settings of an account, as `POST /communication/{provider}/configs/` takes them. */
@@ -161,6 +174,17 @@ export interface ProviderSimulator {
   /** The body of a config for an account that the stand-in takes, with secrets made anew; without name and status. */
   account(): SimulatedConfig;
   handle(request: SimulatorRequest, port: SimulatorPort): SimulatorOutcome | Promise<SimulatorOutcome>;
+  /**
+   * How the provider hands over what a person texts, signed as it signs; several where it hands over the parts of a long text one by one. Missing:
+   * nobody can write to its accounts.
+   */
+  inbound?: (
+    text: SimulatedText,
+    account: SimulatedAccount,
+    port: SimulatorPort,
+  ) => Array<SimulatedCallback | SimulatedDelivery>;
+  /** It hands over parts: joining is UniMsg's. */
+  inboundParts?: true;
   /** For a provider that is not reached by HTTP: opens a server on a free loopback port. A config whose host is {@link STAND_IN_HOST} is led there. */
   listen?: (port: SimulatorPort) => Promise<SocketStandIn>;
 }

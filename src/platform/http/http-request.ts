@@ -11,7 +11,7 @@ export interface HttpRequest extends Request {
 }
 
 /** Paths whose bodies belong to somebody else's protocol: kept as bytes, of any content type, and their queries are left alone. */
-export const RAW_BODY_PREFIXES = ['/webhook/', '/unsubscribe/', '/simulator/'] as const;
+export const RAW_BODY_PREFIXES = ['/webhook/', '/unsubscribe/'] as const;
 
 export function hasRawBody(path: string): boolean {
   return RAW_BODY_PREFIXES.some((prefix) => path.startsWith(prefix));

@@ -12,7 +12,7 @@ import type {
 import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
 import { decodeForm, encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
-import { callbackOrigin, inboundUrl } from '../../../gateway/contracts/simulated-callback';
+import { callbackOrigin, inboundUrl, replyTo } from '../../../gateway/contracts/simulated-callback';
 import { basicCredentials, jsonAnswer, textAnswer } from './simulated-http';
 
 /** Every parameter of "send SMS"; another one is a caller's mistake. */
@@ -47,6 +47,10 @@ export const elksSimulator: ProviderSimulator = {
     if (id === undefined) return history(request, port);
     const message = port.find('elks', id);
     return message?.accepted ? jsonAnswer(200, resourceOf(message)) : textAnswer(404, 'No such SMS');
+  },
+
+  inbound({ from, to, text }, { callbackUrl }, port) {
+    return [incoming(callbackUrl('inbound'), { from, to, message: text }, port.now())];
   },
 };
 
@@ -97,20 +101,17 @@ function callbacksOf(
   port: SimulatorPort,
 ): SimulatedCallback[] {
   if (event === 'inbound') {
-    const fields = {
-      direction: 'incoming',
-      id: `s${randomBytes(16).toString('hex')}`,
-      from: to,
-      to: from ?? '',
-      created: isoTime(port.now()),
-      message: `Re: ${body}`.slice(0, 160),
-    };
-    return [post(inboundUrl(target), 'incoming', fields)];
+    return [incoming(inboundUrl(target), { from: to, to: from ?? '', message: replyTo(body) }, port.now())];
   }
   if (!(event in WORDS)) return [];
   const status = WORDS[event as keyof typeof WORDS];
   const delivered = status === 'delivered' ? isoTime(port.now()) : undefined;
   return [post(target, status, { id: externalId, status, delivered })];
+}
+
+function incoming(url: string, text: { from: string; to: string; message: string }, now: number): SimulatedCallback {
+  const id = `s${randomBytes(16).toString('hex')}`;
+  return post(url, 'incoming', { direction: 'incoming', id, ...text, created: isoTime(now) });
 }
 
 function post(url: string, word: string, fields: Record<string, string | undefined>): SimulatedCallback {

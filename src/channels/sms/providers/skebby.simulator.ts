@@ -11,6 +11,7 @@ import type {
   SimulatorPort,
   SimulatorRequest,
 } from '../../../gateway/contracts/simulator';
+import { replyTo } from '../../../gateway/contracts/simulated-callback';
 import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
 import { encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
@@ -52,6 +53,10 @@ export const skebbySimulator: ProviderSimulator = {
     const order = /^sms\/([A-Za-z0-9._-]+)$/.exec(path)?.[1];
     const message = order === undefined ? undefined : port.find('skebby', order);
     return message?.accepted ? jsonAnswer(200, stateOf(message)) : textAnswer(404, 'Not found');
+  },
+
+  inbound({ from, to, text }, account, port) {
+    return [inboundCallback(account, { from, to, text }, port.now())];
   },
 };
 
@@ -145,27 +150,34 @@ function callbacksOf(
   now: number,
 ): SimulatedCallback[] {
   const stamp = compactTime(now);
-  if (event === 'inbound') {
-    const fields = {
-      sender: to,
-      receiver: from ?? '',
-      text: `Re: ${body}`.slice(0, 160),
-      encoding: 'UTF-8',
-      date: stamp.slice(0, 8),
-      time: stamp.slice(8),
-      timestamp: Math.floor(now / 1000),
-      smsType: 'standard',
-    };
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const url = account.callbackUrl('inbound');
-    return [{ url, method: 'POST', headers, body: encodeForm(fields), word: 'inbound' }];
-  }
+  if (event === 'inbound') return [inboundCallback(account, { from: to, to: from ?? '', text: replyTo(body) }, now)];
   if (!(event in WORDS)) return [];
   const status = WORDS[event as keyof typeof WORDS];
   const url = new URL(account.callbackUrl('status'));
   const fields = { delivery_date: stamp, order_id: externalId, status, recipient: to };
   for (const [name, value] of Object.entries(fields)) url.searchParams.set(name, value);
   return [{ url: url.toString(), method: 'GET', headers: {}, body: '', word: status }];
+}
+
+function inboundCallback(
+  account: SimulatedAccount,
+  { from, to, text }: { from: string; to: string; text: string },
+  now: number,
+): SimulatedCallback {
+  const stamp = compactTime(now);
+  const fields = {
+    sender: from,
+    receiver: to,
+    text,
+    encoding: 'UTF-8',
+    date: stamp.slice(0, 8),
+    time: stamp.slice(8),
+    timestamp: Math.floor(now / 1000),
+    smsType: 'standard',
+  };
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const url = account.callbackUrl('inbound');
+  return { url, method: 'POST', headers, body: encodeForm(fields), word: 'inbound' };
 }
 
 function stateOf(message: SimulatedMessage): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import type {
@@ -9,6 +9,7 @@ import type {
   SimulatorPort,
   SocketStandIn,
 } from '../../../gateway/contracts/simulator';
+import { cutText, replyTo } from '../../../gateway/contracts/simulated-callback';
 import { REFUSED_SECRET_PREFIX, STAND_IN_HOST } from '../../../gateway/contracts/simulator';
 import {
   BodyReader,
@@ -29,7 +30,7 @@ import {
   type SmppMessage,
   type SmppPdu,
 } from '../../../platform/smpp/smpp-pdu';
-import { decodeText } from '../../../platform/smpp/smpp-text';
+import { DATA_CODINGS, decodeText, encodeText } from '../../../platform/smpp/smpp-text';
 
 const SC_INTERFACE_VERSION = 0x0210;
 const RECEIPT = 0x04;
@@ -54,6 +55,9 @@ const REFUSALS = {
   server_error: SMPP_STATUS.systemError,
 } as const;
 
+/** A running simulator's SMSC; a simulator that ends takes it along. */
+const running = new WeakMap<SimulatorPort, Smsc>();
+
 /** An SMSC that takes every system id and password but those that are to be refused. Its API by HTTP is none. */
 export const smppSimulator: ProviderSimulator = {
   account: () => ({
@@ -64,8 +68,23 @@ export const smppSimulator: ProviderSimulator = {
 
   handle: () => ({ status: 404, body: 'SMPP is no HTTP API' }),
 
+  inboundParts: true,
+  inbound({ from, to, text, parts }, { credentials: { system_id: systemId = '' } }, port) {
+    const texts = cutText(text, parts, 'ucs2');
+    const reference = randomInt(256);
+    return texts.map((part, index) => {
+      const header = texts.length > 1 ? Buffer.from([5, 0, 3, reference, texts.length, index + 1]) : undefined;
+      const message = fromPhone(addressOf(from), addressOf(to), part, header);
+      return {
+        word: 'deliver_sm',
+        deliver: () => running.get(port)?.receiverOf(systemId)?.deliver(message) ?? Promise.resolve(false),
+      };
+    });
+  },
+
   async listen(port): Promise<SocketStandIn> {
     const smsc = new Smsc(port);
+    running.set(port, smsc);
     const server = net.createServer((socket) => smsc.accept(socket));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -240,8 +259,8 @@ class Connection {
       return [deliver({ ...common, esmClass: RECEIPT, shortMessage: Buffer.from(text), tlvs }, receipt.stat)];
     }
     if (event !== 'inbound') return [];
-    const reply = Buffer.from(`Re: ${body}`.slice(0, 70), 'utf16le').swap16();
-    return [deliver({ ...common, dataCoding: 8, esmClass: 0, shortMessage: reply, tlvs: new Map() }, 'deliver_sm')];
+    const reply = replyTo(body).slice(0, 70);
+    return [deliver(fromPhone(submitted.destination, submitted.source, reply), 'deliver_sm')];
   }
 
   private query(pdu: SmppPdu): void {
@@ -262,12 +281,42 @@ class Connection {
   }
 }
 
+const USER_DATA_HEADER = 0x40;
+
+/** What a phone sends. @param header tells the part of a long text */
+function fromPhone(
+  source: SmppMessage['source'],
+  destination: SmppMessage['source'],
+  text: string,
+  header?: Buffer,
+): SmppMessage {
+  const userData = encodeText(text, 'ucs2');
+  return {
+    source,
+    destination,
+    esmClass: header ? USER_DATA_HEADER : 0,
+    dataCoding: DATA_CODINGS.ucs2,
+    shortMessage: header ? Buffer.concat([header, userData]) : userData,
+    validityPeriod: '',
+    registeredDelivery: 0,
+    tlvs: new Map(),
+  };
+}
+
+/** The number as an SMSC writes it: international without its plus. */
+function addressOf(text: string): SmppMessage['source'] {
+  return text.startsWith('+')
+    ? { ton: INTERNATIONAL, npi: 1, address: text.slice(1) }
+    : { ton: /^\d+$/.test(text) ? 0 : ALPHANUMERIC, npi: 0, address: text };
+}
+
 /** What the response says: its `command_status`, and its body a character an octet. */
 function answerOf(status: number, body: string): SimulatorAnswer {
   return { status, body };
 }
 
 const INTERNATIONAL = 1;
+const ALPHANUMERIC = 5;
 
 function senderOf({ source }: SmppMessage): string {
   return source.ton === INTERNATIONAL ? `+${source.address}` : source.address;

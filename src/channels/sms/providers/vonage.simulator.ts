@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type {
   ProviderSimulator,
   SimulatedCallback,
@@ -12,8 +12,8 @@ import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
 import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
 import { decodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
-import { callbackOrigin, inboundUrl } from '../../../gateway/contracts/simulated-callback';
-import { vonageSig } from './vonage.signature';
+import { callbackOrigin, cutText, inboundUrl, replyTo } from '../../../gateway/contracts/simulated-callback';
+import { VONAGE_SIGNATURE_METHODS, vonageSig, type VonageSignatureMethod } from './vonage.signature';
 
 /** Every parameter of "send an SMS" in Vonage's API description; another one is a caller's mistake. */
 const KNOWN_PARAMETERS = new Set(
@@ -28,6 +28,8 @@ const PRICE = '0.03330000';
 interface Caller {
   key: string;
   secret: string;
+  /** Default: `sha256`. */
+  method?: VonageSignatureMethod;
 }
 
 /**
@@ -59,6 +61,24 @@ export const vonageSimulator: ProviderSimulator = {
     }
     if (request.method === 'GET' && request.path === '/v2/reports/records') return report(request, port);
     return json(404, { type: 'about:blank', title: 'Not Found', detail: 'There is no such resource' });
+  },
+
+  inboundParts: true,
+  inbound({ from, to, text, parts }, { credentials, callbackUrl }, port) {
+    const { api_key: key = '', api_secret = '', signature_secret: secret = api_secret, signature_method } = credentials;
+    const method = VONAGE_SIGNATURE_METHODS.find((one) => one === signature_method?.toLowerCase()) ?? 'sha256';
+    const reference = String(randomInt(1, 256));
+    const texts = cutText(text, parts);
+    return texts.map((part, index) =>
+      inboundCallback(callbackUrl('inbound'), { from, to, text: part }, { key, secret, method }, port.now(), {
+        ...(texts.length > 1 && {
+          concat: 'true',
+          'concat-ref': reference,
+          'concat-total': String(texts.length),
+          'concat-part': String(index + 1),
+        }),
+      }),
+    );
   },
 };
 
@@ -115,7 +135,10 @@ function submit(request: SimulatorRequest, port: SimulatorPort) {
     refused: (why) => REFUSALS[why](),
     callbacks(event) {
       if (callback === undefined) return [];
-      if (event === 'inbound') return [inboundCallback(callback, submission, caller, port.now())];
+      if (event === 'inbound') {
+        const reply = { from: submission.to, to: from, text: replyTo(body) };
+        return [inboundCallback(inboundUrl(callback), reply, caller, port.now())];
+      }
       if (!isReported(event)) return [];
       return ids.map((id) => receipt(event, id, callback, submission, caller, port.now()));
     },
@@ -167,14 +190,22 @@ function receipt(
   });
 }
 
-function inboundCallback(target: string, message: SimulatedSubmission, caller: Caller, now: number): SimulatedCallback {
-  return signed(inboundUrl(target), 'text', caller, now, {
-    msisdn: message.to.slice(1),
-    to: message.from ?? '',
+function inboundCallback(
+  url: string,
+  { from, to, text }: { from: string; to: string; text: string },
+  caller: Caller,
+  now: number,
+  more: Record<string, string> = {},
+): SimulatedCallback {
+  return signed(url, 'text', caller, now, {
+    msisdn: from.replace(/^\+/, ''),
+    to: to.replace(/^\+/, ''),
     messageId: randomBytes(8).toString('hex').toUpperCase(),
-    text: `Re: ${message.body}`.slice(0, 160),
-    type: 'text',
-    keyword: 'RE:',
+    text,
+    // Quirk: a text outside the GSM alphabet is of type `unicode` (developer.vonage.com/en/messaging/sms/guides/inbound-sms, 2026-11).
+    type: measureSms(text).encoding === 'gsm7' ? 'text' : 'unicode',
+    keyword: (text.trim().split(/\s/)[0] ?? '').toUpperCase(),
+    ...more,
   });
 }
 
@@ -196,7 +227,10 @@ function signed(
     url,
     method: 'POST',
     headers: { 'content-type': 'application/json', 'user-agent': 'Nexmo/MessagingHUB/v1.0' },
-    body: JSON.stringify({ ...fields, sig: vonageSig('sha256', caller.secret, Object.entries(fields)) }),
+    body: JSON.stringify({
+      ...fields,
+      sig: vonageSig(caller.method ?? 'sha256', caller.secret, Object.entries(fields)),
+    }),
     word,
   };
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { replyTo } from '../../../gateway/contracts/simulated-callback';
 import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
 import type {
   ProviderSimulator,
@@ -60,6 +61,8 @@ const WEBHOOK_PARAMETERS = new Set([
 ]);
 const PARSE_MODES: ReadonlySet<unknown> = new Set([undefined, 'HTML', 'MarkdownV2', 'Markdown']);
 
+const FIRST_UPDATE = 4_000_000_000_000;
+
 /** A running simulator's bots by token; a simulator that ends takes them along. */
 const bots = new WeakMap<SimulatorPort, Map<string, Bot>>();
 
@@ -92,6 +95,12 @@ export const telegramSimulator: ProviderSimulator = {
     }
     return Object.hasOwn(SENDS, method) ? send(method, parameters, token, bot, port) : failure(404, 'Not Found');
   },
+
+  // Nothing of a bot is kept over a restart, so the set-up is asked.
+  inbound({ from, text }, { credentials, callbackUrl, callbackToken }, port) {
+    const webhook = { url: callbackUrl('events'), secret: credentials.webhook_secret ?? callbackToken() };
+    return [update(botOf(port, credentials.bot_token ?? ''), webhook, chatOf(from), text, port.now())];
+  },
 };
 
 function sends(content: string, further: string[], caption = false) {
@@ -103,7 +112,9 @@ function botOf(port: SimulatorPort, token: string): Bot {
   const known = bots.get(port) ?? new Map<string, Bot>();
   bots.set(port, known);
   let bot = known.get(token);
-  if (bot === undefined) known.set(token, (bot = { webhook: undefined, nextUpdate: 100_000, nextMessage: 1 }));
+  // Lower with each start: its ids are no repeats of those before, and no gap in them.
+  const nextUpdate = FIRST_UPDATE - port.now();
+  if (bot === undefined) known.set(token, (bot = { webhook: undefined, nextUpdate, nextMessage: 1 }));
   return bot;
 }
 
@@ -166,7 +177,8 @@ function send(method: string, parameters: Record<string, unknown>, token: string
         ...(isText ? { text: value } : { caption }),
       }),
     refused: (why) => REFUSALS[why](),
-    callbacks: (event) => (event === 'inbound' ? reply(bot, chat, body, port.now()) : []),
+    callbacks: (event) =>
+      event === 'inbound' && bot.webhook ? [update(bot, bot.webhook, chat, replyTo(body), port.now())] : [],
   });
 }
 
@@ -176,32 +188,34 @@ const REFUSALS = {
   server_error: () => failure(500, 'Internal Server Error'),
 };
 
-/** What the person answers, as an update to the webhook; none when the bot has set no webhook. */
-function reply(bot: Bot, chat: { id: number }, body: string, now: number): SimulatedCallback[] {
-  const { webhook } = bot;
-  if (webhook === undefined) return [];
-  const update = {
+/** What the person says, as an update to the webhook. */
+function update(
+  bot: Bot,
+  webhook: Pick<Webhook, 'url' | 'secret'>,
+  chat: { id: number },
+  text: string,
+  now: number,
+): SimulatedCallback {
+  const content = {
     update_id: bot.nextUpdate++,
     message: {
       message_id: bot.nextMessage++,
       from: { id: chat.id, is_bot: false, first_name: 'Simulated' },
       chat,
       date: Math.floor(now / 1000),
-      text: `Re: ${body}`.slice(0, 160),
+      text,
     },
   };
-  return [
-    {
-      url: webhook.url,
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        ...(webhook.secret !== undefined && { [SECRET_HEADER]: webhook.secret }),
-      },
-      body: JSON.stringify(update),
-      word: 'message',
+  return {
+    url: webhook.url,
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(webhook.secret !== undefined && { [SECRET_HEADER]: webhook.secret }),
     },
-  ];
+    body: JSON.stringify(content),
+    word: 'message',
+  };
 }
 
 function chatOf(to: string): { id: number; type: string; username?: string } {

@@ -10,6 +10,7 @@ import type {
   SimulatorPort,
   SimulatorRequest,
 } from '../../../gateway/contracts/simulator';
+import { replyTo } from '../../../gateway/contracts/simulated-callback';
 import { REFUSED_SECRET_PREFIX } from '../../../gateway/contracts/simulator';
 import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
 import type { Json } from './meta-cloud.payload';
@@ -66,6 +67,11 @@ export const metaSimulator: ProviderSimulator = {
     }
     if (request.method === 'POST' && path[2] === '/messages') return send(request, { numberId, account }, port);
     return failure(400, 100, 'Unsupported request', 33);
+  },
+
+  inbound({ from, to, text }, account, port) {
+    const numberId = account.credentials.phone_number_id ?? '';
+    return signed({ numberId, account }, 'text', fromPerson(from, text, port.now()), to);
   },
 };
 
@@ -132,22 +138,21 @@ function callbacksFor(event: SimulatedEvent, sent: Sent, sender: Sender, now: nu
         ? [...callbacksFor('sent', sent, sender, now), ...callbacksFor('delivered', sent, sender, now)]
         : failed(sender, sent, now, 131047, 'Re-engagement message');
     case 'inbound':
-      return signed(sender, 'text', {
-        contacts: [{ profile: { name: 'Ann Simulated' }, wa_id: sent.to.slice(1) }],
-        messages: [
-          {
-            from: sent.to.slice(1),
-            id: `wamid.${randomBytes(28).toString('base64')}`,
-            timestamp: seconds(now),
-            type: 'text',
-            text: { body: `Re: ${sent.body}`.slice(0, 160) },
-            context: { from: sent.from!.slice(1), id: sent.externalId },
-          },
-        ],
-      });
+      return signed(
+        sender,
+        'text',
+        fromPerson(sent.to, replyTo(sent.body), now, { context: { from: sent.from!.slice(1), id: sent.externalId } }),
+      );
     default:
       return [];
   }
+}
+
+function fromPerson(from: string, body: string, now: number, more: Json = {}): Json {
+  const person = from.replace(/^\+/, '');
+  const id = `wamid.${randomBytes(28).toString('base64')}`;
+  const message = { from: person, id, timestamp: seconds(now), type: 'text', text: { body }, ...more };
+  return { contacts: [{ profile: { name: 'Ann Simulated' }, wa_id: person }], messages: [message] };
 }
 
 function failed(sender: Sender, sent: Sent, now: number, code: number, title: string): SimulatedCallback[] {
@@ -166,10 +171,15 @@ function statusOf(word: string, sent: Sent, now: number): Json {
 }
 
 /** A webhook as Meta posts it; none when nobody has set one up. */
-function signed({ numberId, account }: Sender, word: string, value: Json): SimulatedCallback[] {
+function signed(
+  { numberId, account }: Sender,
+  word: string,
+  value: Json,
+  number = displayNumber(account),
+): SimulatedCallback[] {
   const secret = account?.credentials.app_secret;
   if (account === undefined || secret === undefined) return [];
-  const metadata = { display_phone_number: displayNumber(account).replace(/\D/g, ''), phone_number_id: numberId };
+  const metadata = { display_phone_number: number.replace(/\D/g, ''), phone_number_id: numberId };
   const change = { value: { messaging_product: 'whatsapp', metadata, ...value }, field: 'messages' };
   const entry = { id: account.credentials.business_account_id, changes: [change] };
   // Meta signs and sends the escaped spelling.

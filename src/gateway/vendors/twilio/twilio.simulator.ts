@@ -12,7 +12,7 @@ import { jsonObject } from '../../contracts/provider-answer';
 import { REFUSED_SECRET_PREFIX } from '../../contracts/simulator';
 import { decodeForm, encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
-import { callbackOrigin, inboundUrl } from '../../contracts/simulated-callback';
+import { callbackOrigin, inboundUrl, replyTo } from '../../contracts/simulated-callback';
 import { twilioSignature } from './twilio.signature';
 
 /** Every parameter of "create a message" in Twilio's API description; another one is a caller's mistake. */
@@ -73,6 +73,10 @@ export const twilioStandIn = (kind: TwilioStandIn): ProviderSimulator => ({
     if (message === undefined || !message.accepted)
       return failure(404, 20404, `The requested resource ${request.path} was not found`);
     return json(200, resourceOf(kind, message, caller.account));
+  },
+
+  inbound({ from, to, text }, { credentials: { account_sid: account = '', auth_token: token = '' }, callbackUrl }) {
+    return [inboundCallback(kind, callbackUrl('inbound'), { from, to, body: text }, { account, token })];
   },
 });
 
@@ -180,28 +184,40 @@ function callbackFor(
   const sender = submission.from?.startsWith('MG') ? POOL_NUMBER : submission.from;
   const to = kind.prefix + submission.to;
   const from = sender === null ? '' : kind.prefix + sender;
-  const ids = { ApiVersion: '2010-04-01', AccountSid: caller.account };
-  let url = target;
-  let word: string = event;
-  let fields: Record<string, string>;
   if (event === 'inbound') {
-    const sid = `SM${randomBytes(16).toString('hex')}`;
-    url = inboundUrl(target);
-    word = 'received';
-    const parties = {
-      From: to,
-      To: from,
-      Body: `Re: ${body}`.slice(0, 160),
-      NumMedia: '0',
-      NumSegments: '1',
-      ...(kind.prefix !== '' && { ProfileName: 'Ann Simulated', WaId: submission.to.slice(1) }),
-    };
-    fields = { ...ids, MessageSid: sid, SmsSid: sid, SmsMessageSid: sid, SmsStatus: 'received', ...parties };
-  } else {
-    const statuses = { MessageSid: externalId, SmsSid: externalId, MessageStatus: event, SmsStatus: event };
-    const failed = event === 'undelivered' && { ErrorCode: code };
-    fields = { ...ids, ...statuses, To: to, From: from, ...failed };
+    const reply = { from: submission.to, to: sender ?? '', body: replyTo(body) };
+    return inboundCallback(kind, inboundUrl(target), reply, caller);
   }
+  const statuses = { MessageSid: externalId, SmsSid: externalId, MessageStatus: event, SmsStatus: event };
+  const failed = event === 'undelivered' && { ErrorCode: code };
+  return signed(target, event, { ...statuses, To: to, From: from, ...failed }, caller);
+}
+
+/** What a person sends: to the number, as Twilio hands it over. */
+function inboundCallback(
+  kind: TwilioStandIn,
+  url: string,
+  { from, to, body }: { from: string; to: string; body: string },
+  caller: Caller,
+): SimulatedCallback {
+  const sid = `SM${randomBytes(16).toString('hex')}`;
+  const fields = {
+    MessageSid: sid,
+    SmsSid: sid,
+    SmsMessageSid: sid,
+    SmsStatus: 'received',
+    From: kind.prefix + from,
+    To: to === '' ? '' : kind.prefix + to,
+    Body: body,
+    NumMedia: '0',
+    NumSegments: String(measureSms(body).segments),
+    ...(kind.prefix !== '' && { ProfileName: 'Ann Simulated', WaId: from.slice(1) }),
+  };
+  return signed(url, 'received', fields, caller);
+}
+
+function signed(url: string, word: string, own: Record<string, string>, caller: Caller): SimulatedCallback {
+  const fields = { ApiVersion: '2010-04-01', AccountSid: caller.account, ...own };
   return {
     url,
     method: 'POST',
