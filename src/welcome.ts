@@ -1,5 +1,5 @@
 import type { AppConfig } from './config/app-config';
-import type { DemoAccount } from './demo';
+import { DEMO_NUMBER, type DemoAccount } from './demo';
 
 export interface Welcome {
   url: string;
@@ -34,6 +34,12 @@ export function welcome({ url, config, demo, madeAdminKey }: Welcome): string {
       '  Read it, with the message_id of the answer:',
       '',
       `    curl -s ${url}/v1/messages/MESSAGE_ID -H 'Authorization: Bearer ${demo.apiKey}'`,
+      '',
+      '  Text the number of the demo tenant, as a person does, and read what came:',
+      '',
+      `    curl -s ${url}/simulator/inbound -H 'Content-Type: application/json' \\`,
+      `      -d '{"provider":"twilio","from":"+393331234567","to":"${DEMO_NUMBER}","text":"Hello!"}'`,
+      `    curl -s ${url}/v1/inbound -H 'Authorization: Bearer ${demo.apiKey}'`,
     );
   }
   return `${lines.join('\n')}\n\n`;

@@ -97,7 +97,7 @@ describe('README.md', () => {
       // Two curls in one block leave two documents in one line, and the receiver in the background writes when it likes.
       const documents = written
         .replaceAll('}{', '}\n{')
-        .replace(/(?:message|email)\.\w+ msg_\w+\n/g, '\n')
+        .replace(/(?:message|email|inbound)\.\w+ (?:msg|inb)_\w+\n/g, '\n')
         .split('\n');
       answers.push(documents.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Answer));
     }
@@ -118,6 +118,7 @@ describe('README.md', () => {
       [true],
       [true, true, true, true],
       [true],
+      [true, true],
       [true],
       [true, true],
       [true],
@@ -143,7 +144,7 @@ describe('README.md', () => {
   });
 
   test('the message that fails at Twilio goes out over Vonage', () => {
-    expect(answers[7]![0]!.data).toMatchObject({
+    expect(answers[8]![0]!.data).toMatchObject({
       gateway: 'vonage',
       possible_duplicate: true,
       attempts: [
@@ -153,8 +154,20 @@ describe('README.md', () => {
     });
   });
 
+  test('the text to its number arrives, and goes to the mailbox', async () => {
+    const [played, list] = answers[7]!;
+    expect(played!.data).toMatchObject({ provider: 'twilio', accepted: true });
+    expect(list!.data).toMatchObject([{ to: '+15005550006', text: 'Where is my parcel? 📦', state: 'received' }]);
+    const mails = async (): Promise<unknown[]> => {
+      const answer = await fetch(`${service.url}/simulator/messages?provider=smtp&to=inbox@simulator.test`);
+      return ((await answer.json()) as { data: unknown[] }).data;
+    };
+    while ((await mails()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await mails()).toMatchObject([{ body: expect.stringContaining('Where is my parcel? 📦') }]);
+  });
+
   test('the account of the three calls is in service and routed over', () => {
-    const [config, routes] = answers[8]!;
+    const [config, routes] = answers[9]!;
     expect(config!.data).toMatchObject({ status: 'active', display_name: 'Twilio' });
     expect(routes!.data.gateways.sms).toMatchObject({ primary: config!.data.id });
   });

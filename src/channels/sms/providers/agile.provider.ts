@@ -7,7 +7,7 @@ import { GatewayError } from '../../../gateway/contracts/gateway-error';
 import type { Gateway } from '../../../gateway/contracts/gateway';
 import type { ProviderDefinition } from '../../../gateway/contracts/provider-definition';
 import { verifyUrlToken } from '../../../gateway/contracts/url-token';
-import { decodeForm, formValue } from '../../../kernel/form';
+import { decodeForm, encodeForm, formValue } from '../../../kernel/form';
 import { storableText } from '../../../kernel/storable-text';
 import { isTimeZone } from '../../../kernel/time-zone';
 
@@ -123,5 +123,18 @@ export const agile: ProviderDefinition = Object.freeze<ProviderDefinition>({
   simulator: {
     account: () => ({ credentials: {} }),
     handle: () => ({ status: 404, body: '' }),
+    inbound({ from, to, text }, { settings, callbackUrl }, port) {
+      const zone = typeof settings.time_zone === 'string' ? settings.time_zone : DEFAULT_ZONE;
+      const stamp = DateTime.fromMillis(port.now(), { zone }).toFormat('yyyyMMddHHmmss');
+      return [
+        {
+          url: callbackUrl('inbound'),
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: encodeForm({ originator: from, destination: to, date_time: stamp, text }),
+          word: 'inbound',
+        },
+      ];
+    },
   },
 });
