@@ -16,6 +16,7 @@ const PUBLIC = [
   'HealthController.ready',
   'OpsController.getMetrics',
   'SimulatorController.list',
+  'SimulatorController.receive',
   'UnsubscribeController.',
 ];
 

@@ -213,6 +213,8 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
       return { number: '+393399957000', status: 'all', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' };
     case 'POST /v1/inbound/{id}/redeliver':
       return { deliveries: 'all' };
+    case 'POST /simulator/inbound':
+      return { provider: 'twilio', from: '+393331234567', to: '+15005550006', text: 'x' };
     case 'POST /v1/webhooks':
       return { url: 'http://127.0.0.1:9/hook', events: ['message.read'], enabled: false };
     case 'PATCH /v1/webhooks/{id}':
