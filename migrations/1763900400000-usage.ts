@@ -1,5 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
+/** How each message counts. */
+const COUNTED = `
+  SELECT client_id, date_bin('15 minutes', created_at, 'epoch') AS bucket, channel, status, segments, engagement AS e, cost_currency, cost_amount,
+         coalesce(config_id, CASE WHEN status = 'failed' THEN attempts -> -1 ->> 'config_id' END, '') AS counted_config,
+         CASE WHEN status IN ('sent', 'delivered', 'read', 'undelivered', 'failed', 'expired', 'canceled') THEN status END AS counted_status
+  FROM messages`;
+
 /** What tenants have sent, counted: changes as they happen, and the counters that they are added to. */
 export class Usage1763900400000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -77,6 +84,23 @@ export class Usage1763900400000 implements MigrationInterface {
         PRIMARY KEY (client_id, grain, bucket, config_id, channel, currency)
       ) WITH (fillfactor = 70);
       SELECT unimsg_fence('usage_costs');
+    `);
+    // What was sent before counts too: a later change of such a message takes it from where it is counted.
+    await runner.query(`
+      SET LOCAL statement_timeout = 0;
+      INSERT INTO usage_deltas (client_id, bucket, config_id, channel, status, messages, segments, opens, unique_opens, machine_opens, clicks,
+        unique_clicks, machine_clicks, bounces, complaints, unsubscribes)
+      SELECT client_id, bucket, counted_config, channel, counted_status, count(counted_status),
+             coalesce(sum(segments) FILTER (WHERE status IN ('sent', 'delivered', 'read', 'undelivered', 'failed')), 0),
+             coalesce(sum((e ->> 'opens')::int), 0), count(e ->> 'first_opened_at'), coalesce(sum((e ->> 'machine_opens')::int), 0),
+             coalesce(sum((e ->> 'clicks')::int), 0), count(e ->> 'first_clicked_at'), coalesce(sum((e ->> 'machine_clicks')::int), 0),
+             coalesce(sum((e ->> 'bounces')::int), 0), coalesce(sum((e ->> 'complaints')::int), 0), coalesce(sum((e ->> 'unsubscribes')::int), 0)
+      FROM (${COUNTED}) m WHERE counted_status IS NOT NULL OR e IS NOT NULL
+      GROUP BY 1, 2, 3, 4, 5;
+      INSERT INTO usage_deltas (client_id, bucket, config_id, channel, currency, amount)
+      SELECT client_id, bucket, counted_config, channel, cost_currency, sum(cost_amount)
+      FROM (${COUNTED}) m WHERE cost_currency IS NOT NULL AND cost_amount IS NOT NULL
+      GROUP BY 1, 2, 3, 4, 5;
     `);
   }
 

@@ -16,6 +16,7 @@ import { createDataSource } from '../platform/database/data-source';
 import { EventSignal, EventStore } from '../platform/events/event-store';
 import { MetricsRegistry } from '../platform/observability/metrics-registry';
 import type { TenantDirectory } from '../tenancy/tenant-directory';
+import { Usage1763900400000 } from '../../migrations/1763900400000-usage';
 import { UsageReader } from './usage-reader';
 import { UsageRebuild } from './usage-rebuild';
 import { UsageRollup } from './usage-rollup';
@@ -249,6 +250,28 @@ describe('metering', () => {
     const from = new Date(Date.now() - DAY_MS).toISOString();
     await rebuild.rebuild({ client_id: CLIENT, from, to: new Date(Date.now() + 1000).toISOString() });
     expect(await read()).toEqual(before);
+  });
+
+  it('counts what was there before anything was counted', async () => {
+    const states = await Promise.all(Array.from({ length: 12 }, (_, n) => stored(n % 2 === 0 ? 'email' : 'sms', 2)));
+    const cost = { amount: '0.0075', currency: 'EUR' };
+    await Promise.all(
+      states.map((state, n) => (n % 4 === 0 ? failed(state, 'cfg_b') : sent(state, 'cfg_a', { cost }))),
+    );
+    await Promise.all(states.map((state) => (state.channel === 'email' ? did(state, 'opened') : undefined)));
+    const migration = new Usage1763900400000();
+    const runner = database.dataSource.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      await migration.down(runner);
+      await migration.up(runner);
+      await runner.commitTransaction();
+    } finally {
+      await runner.release();
+    }
+    expect(await read()).toEqual(await counted());
+    await Promise.all(states.map((state) => report(state, 'cfg_a', 'delivered')));
+    expect(await read()).toEqual(await counted());
   });
 
   it('writes a row or two for a whole flush, and none for a repeat', async () => {

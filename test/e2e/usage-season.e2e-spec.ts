@@ -172,6 +172,7 @@ describe('a season of emails', () => {
       status: 'active',
       credentials: { api_key: 'SG.season-key-season-key', webhook_signing_key: publicKey },
       from_email: 'club@example.com',
+      quotas: { monthly: 100_000 },
     });
     assertStatus(config, 201);
     configId = config.body.data.id as string;
@@ -271,7 +272,7 @@ describe('a season of emails', () => {
     expect(figures(read.body.data)).toEqual({ ...expected, canceled: 0 });
     const remaining = Math.max(0, 1 - expected.failed / (expected.sends * 0.05));
     expect(read.body.data).toMatchObject({
-      quota: null,
+      quota: { period: 'monthly', limit: 100_000, burn_rate: expect.any(Number), projected_exhaustion_at: null },
       error_budget: { objective: 0.95, remaining: Math.round(remaining * 10_000) / 10_000, state: 'red' },
     });
     const config = await tenant.api.get(`/communication/sendgrid/configs/${configId}`);
