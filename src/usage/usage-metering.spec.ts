@@ -258,7 +258,7 @@ describe('metering', () => {
     await Promise.all(
       states.map((state, n) => (n % 4 === 0 ? failed(state, 'cfg_b') : sent(state, 'cfg_a', { cost }))),
     );
-    await Promise.all(states.map((state) => (state.channel === 'email' ? did(state, 'opened') : undefined)));
+    await Promise.all(states.filter(({ channel }) => channel === 'email').map((state) => did(state, 'opened')));
     const migration = new Usage1763900400000();
     const runner = database.dataSource.createQueryRunner();
     try {
