@@ -24,6 +24,7 @@ import { MailerModule } from './platform/mailer/mailer.module';
 import { ObservabilityModule } from './platform/observability/observability.module';
 import { QueueModule } from './platform/queue/queue.module';
 import { SecretsModule } from './platform/secrets/secrets.module';
+import { PrivacyModule } from './privacy/privacy.module';
 import { BackgroundWork, Runtime } from './runtime';
 import { SimulatorModule } from './simulator/simulator.module';
 import { TenancyModule } from './tenancy/tenancy.module';
@@ -84,6 +85,7 @@ export class AppModule {
         UsageModule,
         AlertsModule,
         UsageReportsModule,
+        PrivacyModule,
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],

@@ -9,11 +9,12 @@ import { Resealer, type ResealedColumn, type SealedColumn } from './platform/sec
 import { SecretBox } from './platform/secrets/secret-box';
 import { oneLine, startEmbedded, StartRefused } from './start-database';
 import { AuditLog } from './tenancy/audit/audit-log';
+import { PRIVACY_SEALED } from './privacy/erasure.row';
 import { TENANCY_SEALED } from './tenancy/tenant.entity';
 import { WEBHOOK_SEALED } from './webhook/endpoints/endpoint.row';
 
 /** Every column that holds a sealed value. */
-export const SEALED: readonly SealedColumn[] = [...TENANCY_SEALED, ...GATEWAY_SEALED, ...WEBHOOK_SEALED];
+export const SEALED: readonly SealedColumn[] = [...TENANCY_SEALED, ...GATEWAY_SEALED, ...WEBHOOK_SEALED, ...PRIVACY_SEALED];
 
 /**
  * Seals every stored secret with the first key of `UNIMSG_ENCRYPTION_KEYS`, and notes that in the audit log. May run beside the service, and
@@ -59,8 +60,8 @@ async function connect(url: string, undo: Array<() => Promise<void> | void>) {
   }
   undo.push(() => dataSource.destroy());
   const [schema] = await dataSource.query<Array<{ known: boolean }>>(
-    // The newest of what it writes to.
-    "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('audit_entries') AND attname = 'ip') AS known",
+    // The newest of what it reads and writes.
+    "SELECT to_regclass('erasures') IS NOT NULL AS known",
   );
   if (!schema!.known)
     throw new StartRefused('DATABASE_URL: the database has not the schema of this version. Start the service first.');

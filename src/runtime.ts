@@ -20,6 +20,9 @@ import { ReportMaker } from './usage/reports/report-maker';
 import { UsageRollup } from './usage/usage-rollup';
 import { InboundDeliveryService } from './numbers/delivery/inbound-delivery.service';
 import { InboundWatch } from './numbers/alerts/inbound-watch';
+import { ErasureService } from './privacy/erasure.service';
+import { LateData } from './privacy/late-data';
+import { Retention } from './privacy/retention';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
 import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
 
@@ -46,6 +49,9 @@ export class BackgroundWork {
     inboundParts: InboundPartKeeper,
     reports: ReportMaker,
     reportMails: ReportMails,
+    erasures: ErasureService,
+    lateData: LateData,
+    retention: Retention,
     deliveries: WebhookDeliveryService,
     inbound: InboundDeliveryService,
     sessions: SessionKeeper,
@@ -74,6 +80,9 @@ export class BackgroundWork {
       { roles: ['scheduler'], name: 'usage reports', work: reports },
       { roles: ['worker'], name: 'usage report mails', work: reportMails },
       { roles: ['scheduler'], name: 'gateway budget keeper', work: budgetKeeper },
+      { roles: ['scheduler'], name: 'erasures', work: erasures },
+      { roles: ['scheduler'], name: 'late data of erased persons', work: lateData },
+      { roles: ['scheduler'], name: 'retention', work: retention },
       { roles: ['worker'], name: 'gateway states', work: states },
       { roles: ['worker'], name: 'webhook deliveries', work: deliveries },
       { roles: ['worker'], name: 'inbound deliveries', work: inbound },

@@ -25,6 +25,7 @@ export const ID_PREFIXES = {
   numberReceiver: 'nrc',
   inboundDelivery: 'ind',
   reportSchedule: 'sch',
+  erasure: 'ers',
   reportDelivery: 'rdl',
 } as const;
 

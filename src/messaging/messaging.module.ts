@@ -98,6 +98,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
     EngagementWriter,
     SuppressionDirectory,
     MessageReader,
+    MessageActions,
     MessageInserter,
     Dispatcher,
     ClaimRecovery,

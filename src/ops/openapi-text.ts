@@ -17,6 +17,8 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Provider callbacks', 'Where providers report, and what they reported.'],
   ['Unsubscribing', 'Where the link in a mail leads a recipient who wants no more.'],
   ['API keys', 'Who a key belongs to, and the keys of a tenant.'],
+  ['Settings', 'Time zone, quiet hours, retention, alert addresses.'],
+  ['Privacy', 'Erase one person’s data, and the receipts of it.'],
   ['Audit', 'Who changed what, who was shown a secret, and when.'],
   ['Tenants (operator)', 'Tenants, for who runs this service. Needs the operator’s key.'],
   ['Simulator', 'What the providers’ stand-ins received. Recipients choose how they behave.'],

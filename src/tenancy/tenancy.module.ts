@@ -12,6 +12,7 @@ import { ChangeInterceptor } from './audit/change.interceptor';
 import { AuthGuard } from './auth.guard';
 import { KeyDirectory } from './key-directory';
 import { KeyUsage } from './key-usage';
+import { PersonHashes } from './person-hashes';
 import { SettingsListeners } from './settings/settings-listeners';
 import { SettingsController } from './settings/settings.controller';
 import { TenantDirectory } from './tenant-directory';
@@ -35,6 +36,7 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     AuditInterceptor,
     ChangeInterceptor,
     SettingsListeners,
+    PersonHashes,
     KeyDirectory,
     KeyUsage,
     TenantDirectory,
@@ -52,6 +54,7 @@ import { WrongKeyThrottle } from './wrong-key-throttle';
     AuditInterceptor,
     ChangeInterceptor,
     SettingsListeners,
+    PersonHashes,
     ClientAddress,
   ],
 })

@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { SealedColumn } from '../platform/secrets/resealer';
+import { PERSON_HASHES_SEALED } from './person-hashes';
 import type { Quotas } from './quotas';
 
 export const TENANT_STATUSES = ['active', 'suspended'] as const;
@@ -54,4 +55,5 @@ export const TENANCY_SEALED: readonly SealedColumn[] = [
     column: 'webhook_signing_secret',
     context: ({ clientId }) => signingSecretContext(clientId),
   },
+  PERSON_HASHES_SEALED,
 ];

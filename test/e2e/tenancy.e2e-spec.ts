@@ -62,6 +62,7 @@ const UNKNOWN: PathIds = {
   api_key: 'key_01kaqz9yq8e5v6m3c2n1b0a9s8',
   provider_event: 'pev_01kaqz9yq8e5v6m3c2n1b0a9s8',
   suppression: 'sup_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  erasure: 'ers_01kaqz9yq8e5v6m3c2n1b0a9s8',
   alert: 'alr_01kaqz9yq8e5v6m3c2n1b0a9s8',
   number: 'num_01kaqz9yq8e5v6m3c2n1b0a9s8',
   inbound: 'inb_01kaqz9yq8e5v6m3c2n1b0a9s8',

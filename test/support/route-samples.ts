@@ -18,6 +18,7 @@ export interface PathIds {
   api_key: string;
   provider_event: string;
   suppression: string;
+  erasure: string;
   alert: string;
   number: string;
   inbound: string;
@@ -73,6 +74,8 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
     });
     const inbound = await tenant.api.get('/v1/inbound');
     assertStatus(inbound, 200);
+    const erasure = await tenant.api.post('/v1/privacy/erase', { recipient: '+393337777777' });
+    assertStatus(erasure, 200);
     const configs: Record<`config_${string}`, string> = {};
     for (const operation of service.contract.operations) {
       const slug = CONFIGS.exec(operation.path)?.[1];
@@ -96,6 +99,7 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       api_key: key.body.data.id,
       provider_event: events.body.data[0].id,
       suppression: suppression.body.data.id,
+      erasure: erasure.body.data.id,
       alert: await makeAlert(service, tenant),
       number: number.body.data.id,
       inbound: inbound.body.data[0].id,
@@ -155,6 +159,7 @@ function idKind(path: string, parameter: string): keyof PathIds {
   if (path.startsWith('/v1/api-keys/')) return 'api_key';
   if (path.startsWith('/v1/provider-events/')) return 'provider_event';
   if (path.startsWith('/v1/suppressions/')) return 'suppression';
+  if (path.startsWith('/v1/privacy/erasures/')) return 'erasure';
   if (path.startsWith('/v1/alerts/')) return 'alert';
   if (path.startsWith('/v1/numbers/')) return 'number';
   if (path.startsWith('/v1/inbound/')) return 'inbound';
@@ -198,6 +203,8 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
       return { messages: [{ channel: 'sms', to: '+393331234567', message: 'x', sandbox: true }] };
     case 'POST /v1/suppressions':
       return { channel: 'sms', recipient: '+393338888888', reason: 'manual', detail: 'asked by telephone' };
+    case 'POST /v1/privacy/erase':
+      return { recipient: '+393336666666' };
     case 'PATCH /v1/settings':
       return { time_zone: 'Europe/Rome', quiet_hours: { start: '21:00', end: '08:00' }, retention: { body_days: 30 } };
     case 'POST /v1/numbers':

@@ -2,6 +2,8 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/tes
 import { until } from '../../../test/support/until';
 import { ManualClock } from '../../kernel/clock';
 import { ChangeFeed } from '../../platform/database/change-feed';
+import { SecretBox } from '../../platform/secrets/secret-box';
+import { PersonHashes } from '../../tenancy/person-hashes';
 import type { NewSuppression } from './suppression';
 import { SuppressionDirectory, type Addressed } from './suppression-directory';
 import { feedSuppressions, restoreRecipient } from './suppression-statements';
@@ -16,6 +18,7 @@ describe('SuppressionDirectory', () => {
   let clock: ManualClock;
   let directory: SuppressionDirectory;
   let queries: number;
+  let hashes: PersonHashes;
 
   beforeAll(async () => {
     test = await createTestDatabase();
@@ -30,12 +33,14 @@ describe('SuppressionDirectory', () => {
     await test.database.query('DELETE FROM suppressions');
     clock = new ManualClock();
     queries = 0;
+    const box = new SecretBox(`k1:${Buffer.alloc(32, 7).toString('base64')}`);
+    hashes = new PersonHashes(test.database, box, clock);
     const counting = Object.create(test.database) as typeof test.database;
     counting.tenant = (clientId, work) => {
       queries += 1;
       return test.database.tenant(clientId, work);
     };
-    directory = new SuppressionDirectory(counting, feed, clock);
+    directory = new SuppressionDirectory(counting, hashes, feed, clock);
   });
 
   const to = (recipient: string, more: Partial<Addressed> = {}): Addressed => ({
@@ -68,7 +73,7 @@ describe('SuppressionDirectory', () => {
     expect(directory.isClear(to('+393331234567'))).toBe(false);
     expect(await directory.find(to('+393331234567', { channel: 'whatsapp' }))).toEqual([]);
     expect(await directory.find(to('+393331234567', { clientId: OTHER }))).toEqual([]);
-    await test.database.transaction((tx) => restoreRecipient(tx, TENANT, 'sms', '+393331234567', 'stop'));
+    await test.database.transaction((tx) => restoreRecipient(tx, TENANT, 'sms', ['+393331234567'], 'stop'));
     expect(await directory.find(to('+393331234567'))).toEqual([]);
   });
 
@@ -102,7 +107,7 @@ describe('SuppressionDirectory', () => {
   });
 
   it('reads long lists whole', async () => {
-    const service = new SuppressionsService(test.database, directory, feed);
+    const service = new SuppressionsService(test.database, directory, feed, hashes);
     const lines = Array.from({ length: 20_001 }, (_, i) => `sms,+39333${String(1_000_000 + i)}`);
     expect(await service.import(TENANT, `channel,recipient\n${lines.join('\n')}\n`)).toMatchObject({
       created: 20_001,

@@ -5,6 +5,7 @@ import { CLOCK, type Clock } from '../../kernel/clock';
 import { ChangeFeed } from '../../platform/database/change-feed';
 import { Database } from '../../platform/database/database';
 import { textArray } from '../../platform/database/pg-array';
+import { ERASED_PREFIX, PersonHashes, type PersonHash } from '../../tenancy/person-hashes';
 import { addressesOf, type SuppressionReason } from './suppression';
 import { SUPPRESSIONS_CHANGED } from './suppression-statements';
 
@@ -24,6 +25,8 @@ export interface Suppressed {
 
 interface TenantList {
   filter: BloomFilter;
+  /** Set when somebody whose data were erased is on the list, by a hash. */
+  hash?: PersonHash;
   freshUntil: number;
 }
 
@@ -51,6 +54,7 @@ export class SuppressionDirectory {
 
   constructor(
     private readonly database: Database,
+    private readonly hashes: PersonHashes,
     feed: ChangeFeed,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
@@ -74,7 +78,8 @@ export class SuppressionDirectory {
 
   /** The same without the filter: what is committed at this moment. */
   async look({ clientId, channel, ...message }: Addressed): Promise<Suppressed[]> {
-    const addresses = addressesOf(channel, message.recipient, message.content);
+    const hash = await this.hashes.known(clientId);
+    const addresses = withHashes(addressesOf(channel, message.recipient, message.content), hash);
     return this.database.tenant(clientId, (tx) =>
       tx.query<Suppressed>(
         'SELECT recipient, reason FROM suppressions WHERE client_id = $1 AND channel = $2 AND recipient = ANY($3::text[]) ORDER BY recipient',
@@ -142,24 +147,35 @@ export class SuppressionDirectory {
       const filter = new BloomFilter(entries === 0 ? HEADROOM : Math.ceil(entries * 1.2) + HEADROOM);
       const freshUntil = this.clock.now() + KEEP_MS + entries * KEEP_MS_PER_ENTRY;
       let after = { channel: '', recipient: '' };
+      let erased = false;
       while (entries > 0) {
         const rows = await tx.query<{ channel: string; recipient: string }>(
           `SELECT channel, recipient FROM suppressions WHERE client_id = $1 AND (channel, recipient) > ($2, $3)
            ORDER BY channel, recipient LIMIT ${PAGE}`,
           [clientId, after.channel, after.recipient],
         );
-        for (const row of rows) filter.add(keyOf(row.channel, row.recipient));
+        for (const row of rows) {
+          filter.add(keyOf(row.channel, row.recipient));
+          if (row.recipient.startsWith(ERASED_PREFIX)) erased = true;
+        }
         if (rows.length < PAGE) break;
         after = rows.at(-1)!;
       }
-      return { filter, freshUntil };
+      const hash = erased ? await this.hashes.known(clientId) : undefined;
+      return { filter, freshUntil, ...(hash && { hash }) };
     });
   }
 }
 
-function isClearOf({ filter }: TenantList, { channel, recipient, content }: Addressed): boolean {
+function isClearOf({ filter, hash }: TenantList, { channel, recipient, content }: Addressed): boolean {
   if (filter.size === 0) return true;
-  return !addressesOf(channel, recipient, content).some((address) => filter.mayHave(keyOf(channel, address)));
+  const addresses = withHashes(addressesOf(channel, recipient, content), hash);
+  return !addresses.some((address) => filter.mayHave(keyOf(channel, address)));
+}
+
+/** The addresses as lists spell them, and as they spell who was erased. */
+function withHashes(addresses: string[], hash: PersonHash | undefined): string[] {
+  return hash === undefined ? addresses : [...addresses, ...addresses.map(hash)];
 }
 
 function keyOf(channel: string, recipient: string): string {

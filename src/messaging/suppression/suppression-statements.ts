@@ -33,7 +33,7 @@ export const ENTER = statement(
 // Only what the person said is the person's to take back.
 const RESTORE = statement(
   'suppressions.restore',
-  `DELETE FROM suppressions WHERE client_id = $1 AND channel = $2 AND recipient = $3 AND reason = $4`,
+  `DELETE FROM suppressions WHERE client_id = $1 AND channel = $2 AND recipient = ANY($3::text[]) AND reason = $4`,
 );
 
 export function suppressionParameters(rows: readonly NewSuppression[]): unknown[] {
@@ -59,13 +59,13 @@ export async function feedSuppressions(tx: Transaction, rows: readonly NewSuppre
   if (rows.length > 0) await tx.query(FEED, suppressionParameters(distinctSuppressions(rows)));
 }
 
-/** Takes a recipient off the list who is there by its own word, which is the reason. */
+/** Takes a recipient, by all its spellings, off the list who is there by its own word, which is the reason. */
 export async function restoreRecipient(
   tx: Transaction,
   clientId: string,
   channel: string,
-  recipient: string,
+  recipients: readonly string[],
   reason: SuppressionReason,
 ): Promise<void> {
-  await tx.execute(RESTORE, [clientId, channel, recipient, reason]);
+  await tx.execute(RESTORE, [clientId, channel, textArray(recipients), reason]);
 }

@@ -3,6 +3,7 @@ import { CHANNELS, type Channel } from '../../kernel/channel';
 import { Problem } from '../../kernel/problem';
 import { ChangeFeed } from '../../platform/database/change-feed';
 import { Database } from '../../platform/database/database';
+import { ERASED_PREFIX, PersonHashes } from '../../tenancy/person-hashes';
 import {
   SUPPRESSION_REASONS,
   suppressedAddress,
@@ -57,6 +58,7 @@ export class SuppressionsService {
     private readonly database: Database,
     private readonly directory: SuppressionDirectory,
     private readonly feed: ChangeFeed,
+    private readonly hashes: PersonHashes,
   ) {}
 
   /** Newest first. `before`: the last id of the page before. */
@@ -66,21 +68,15 @@ export class SuppressionsService {
     before: string | null,
     limit: number,
   ): Promise<SuppressionView[]> {
+    const spelled =
+      filter.recipient === undefined ? [] : await this.allSpellings(clientId, filter.channel, filter.recipient);
     const rows = await this.database.tenant(clientId, (tx) =>
       tx.query<Row>(
         `SELECT ${COLUMNS} FROM suppressions
          WHERE client_id = $1 AND ($2::text IS NULL OR channel = $2) AND ($3::text IS NULL OR recipient = ANY($4::text[]))
            AND ($5::text IS NULL OR reason = $5) AND ($6::text IS NULL OR id < $6)
          ORDER BY id DESC LIMIT $7`,
-        [
-          clientId,
-          filter.channel ?? null,
-          filter.recipient ?? null,
-          filter.recipient === undefined ? [] : spellings(filter.channel, filter.recipient),
-          filter.reason ?? null,
-          before,
-          limit,
-        ],
+        [clientId, filter.channel ?? null, filter.recipient ?? null, spelled, filter.reason ?? null, before, limit],
       ),
     );
     return rows.map(viewOf);
@@ -137,7 +133,10 @@ export class SuppressionsService {
     const [column, values] =
       'id' in by
         ? ['id = $2', [by.id]]
-        : ['channel = $2 AND recipient = ANY($3::text[])', [by.channel, spellings(by.channel, by.recipient)]];
+        : [
+            'channel = $2 AND recipient = ANY($3::text[])',
+            [by.channel, await this.allSpellings(clientId, by.channel, by.recipient)],
+          ];
     const rows = await this.database.tenant(clientId, (tx) =>
       tx.query<{ id: string }>(`DELETE FROM suppressions WHERE client_id = $1 AND ${column as string} RETURNING id`, [
         clientId,
@@ -147,6 +146,15 @@ export class SuppressionsService {
     // No cache to tell: what a filter holds is asked of the table.
     if (rows.length === 0) throw Problem.notFound('suppression');
     return rows[0]!.id;
+  }
+
+  /** How an entry may be spelt that a request names, that of a person who was erased included. */
+  private async allSpellings(clientId: string, channel: Channel | undefined, recipient: string): Promise<string[]> {
+    const known = spellings(channel, recipient);
+    const hash = await this.hashes.known(clientId);
+    // As it is shown.
+    const shown = recipient.startsWith(ERASED_PREFIX) ? [recipient] : [];
+    return [...known, ...shown, ...(hash ? known.map(hash) : [])];
   }
 
   private async enterLines(

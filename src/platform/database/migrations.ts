@@ -18,6 +18,7 @@ import { Quotas1763900500000 } from '../../../migrations/1763900500000-quotas';
 import { ErrorBudgets1763900500100 } from '../../../migrations/1763900500100-error-budgets';
 import { UsageReports1763900600000 } from '../../../migrations/1763900600000-usage-reports';
 import { AuditOfChanges1763900800000 } from '../../../migrations/1763900800000-audit-of-changes';
+import { Privacy1763900800100 } from '../../../migrations/1763900800100-privacy';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -40,4 +41,5 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   ErrorBudgets1763900500100,
   UsageReports1763900600000,
   AuditOfChanges1763900800000,
+  Privacy1763900800100,
 ];

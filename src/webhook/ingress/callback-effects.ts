@@ -15,6 +15,7 @@ import {
 import { SuppressionDirectory } from '../../messaging/suppression/suppression-directory';
 import { feedSuppressions, restoreRecipient } from '../../messaging/suppression/suppression-statements';
 import type { Transaction } from '../../platform/database/database';
+import { PersonHashes } from '../../tenancy/person-hashes';
 
 /** A callback with more to it than a status, and the message that it is about as far as it is known. */
 export interface EffectfulCallback {
@@ -48,6 +49,7 @@ export class CallbackEffects {
     private readonly providers: ProviderRegistry,
     private readonly suppressions: SuppressionDirectory,
     private readonly inbound: InboundWriter,
+    private readonly hashes: PersonHashes,
   ) {}
 
   async applyIn(tx: Transaction, callbacks: readonly EffectfulCallback[]): Promise<CallbackOutcome> {
@@ -79,7 +81,9 @@ export class CallbackEffects {
       // In their order: whoever writes STOP and START means the last of them.
       await feedSuppressions(tx, suppressed.slice(entered));
       entered = suppressed.length;
-      await restoreRecipient(tx, clientId, channel, back.recipient, back.reason);
+      const hash = await this.hashes.known(clientId);
+      const spellings = [back.recipient, ...(hash ? [hash(back.recipient)] : [])];
+      await restoreRecipient(tx, clientId, channel, spellings, back.reason);
     }
     await feedSuppressions(tx, suppressed.slice(entered));
     const fromPeople = callbacks.filter(isFromPerson);

@@ -15,6 +15,7 @@ import { MessageSignal } from '../../messaging/record/message-signal';
 import { MessageWriter } from '../../messaging/record/message-writer';
 import type { SuppressionDirectory } from '../../messaging/suppression/suppression-directory';
 import { EventSignal, EventStore } from '../../platform/events/event-store';
+import type { PersonHashes } from '../../tenancy/person-hashes';
 import { CallbackEffects } from './callback-effects';
 import { CallbackStore } from './callback-store';
 
@@ -53,7 +54,9 @@ describe('engagement in callbacks', () => {
       new InboundSignal(),
       new UnmatchedAlerts(new AlertBook(events)),
     );
-    const effects = new CallbackEffects(new EngagementWriter(events), providers, suppressions, inbound);
+    const effects = new CallbackEffects(new EngagementWriter(events), providers, suppressions, inbound, {
+      known: () => Promise.resolve(undefined),
+    } as unknown as PersonHashes);
     store = new CallbackStore(test.database, writer, effects, signal);
     reader = new MessageReader(test.database);
   });

@@ -13,6 +13,7 @@ import type { SuppressionDirectory } from '../../messaging/suppression/suppressi
 import { AlertBook } from '../../platform/alerts/alert-book';
 import type { Database } from '../../platform/database/database';
 import { EventSignal, EventStore } from '../../platform/events/event-store';
+import type { PersonHashes } from '../../tenancy/person-hashes';
 import { CallbackEffects } from './callback-effects';
 import { CallbackStore, type ReceivedEvent } from './callback-store';
 
@@ -54,7 +55,9 @@ describe('inbound messages in callbacks', () => {
       new InboundSignal(),
       new UnmatchedAlerts(new AlertBook(events)),
     );
-    const effects = new CallbackEffects(new EngagementWriter(events), registry, suppressions, inbound);
+    const effects = new CallbackEffects(new EngagementWriter(events), registry, suppressions, inbound, {
+      known: () => Promise.resolve(undefined),
+    } as unknown as PersonHashes);
     const outcomes = new OutcomeRecorder(database, clock, silentLogger);
     const writer = new MessageWriter(database, signal, new MessageSignal(), suppressions, outcomes, clock);
     return new CallbackStore(database, writer, effects, signal);

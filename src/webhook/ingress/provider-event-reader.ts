@@ -24,7 +24,7 @@ interface Row {
   message_id: string | null;
   state: string;
   normalized: Record<string, unknown> | null;
-  request: { method: 'GET' | 'POST'; query: string; headers: Record<string, string> };
+  request: { method: 'GET' | 'POST'; query: string; headers: Record<string, string>; erased?: true };
   raw_body: Buffer;
 }
 
@@ -64,11 +64,12 @@ export class ProviderEventReader {
     return rows.map(viewOf);
   }
 
-  /** @throws Problem not_found */
+  /** @throws Problem not_found; conflict when it was erased */
   async reprocess(clientId: string, id: string): Promise<ProviderEventView> {
     if (idTime(id, 'providerEvent') === null) throw Problem.notFound('provider event');
     const { applied, outcome } = await this.database.tenant(clientId, async (tx) => {
       const row = await this.find(tx, clientId, id, 'FOR UPDATE');
+      if (row.request.erased) throw new Problem('conflict', 'What the provider sent was erased.');
       return this.apply(tx, clientId, row);
     });
     if (applied) this.writer.announce(applied.drafts);

@@ -65,7 +65,7 @@ export class ProviderEventsController {
   })
   @ApiParam({ name: 'id', description: 'Id of the stored callback.', example: 'pev_01kaqz9yq8e5v6m3c2n1b0a9s8' })
   @ApiData(ProviderEventView, { description: 'The callback, as it stands now.' })
-  @ApiProblems('not_found')
+  @ApiProblems('not_found', 'conflict')
   async reprocess(@CurrentTenant() tenant: Principal, @Param('id') id: string): Promise<Success<ProviderEventView>> {
     return ok(await this.reader.reprocess(tenant.clientId, id));
   }
