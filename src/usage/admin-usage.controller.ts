@@ -2,6 +2,7 @@ import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ok, type Success } from '../platform/http/envelope';
 import { ApiData, ApiProblems } from '../platform/http/openapi.decorators';
+import { Audited } from '../tenancy/audit/audited.decorator';
 import { AdminOnly } from '../tenancy/auth.decorators';
 import { AdminUsageQueryDto, RebuildUsageDto } from './usage.dto';
 import { AdminUsageView, RebuiltUsageView } from './usage-group.view';
@@ -31,6 +32,7 @@ export class AdminUsageController {
 
   @Post('rebuild')
   @HttpCode(200)
+  @Audited('usage.rebuilt')
   @ApiOperation({
     operationId: 'rebuildUsage',
     summary: 'Count the messages of a tenant anew',

@@ -16,7 +16,7 @@ const NO_CHANGE: ReadonlyArray<[operation: RegExp, why: string]> = [
   [/^preview/, 'changes nothing'],
   [/^test/, 'changes nothing'],
   [/^replayWebhook(Delivery|Events)$/, 'tells again what was told; it shows in the deliveries'],
-  [/^redeliverInbound/, 'delivers again; it shows in the tries'],
+  [/^redeliver(Many)?Inbound$/, 'delivers again; it shows in the tries'],
   [/^reprocessProviderEvent$/, 'reads again what was reported; it shows in the callback'],
 ];
 

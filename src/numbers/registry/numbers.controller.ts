@@ -3,6 +3,7 @@ import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { Audited } from '../../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { CreateNumberDto, ListNumbersQueryDto, UpdateNumberDto } from './numbers.dto';
@@ -19,6 +20,7 @@ export class NumbersController {
 
   @Post()
   @Scopes('configs:write')
+  @Audited('number.created')
   @ApiOperation({
     operationId: 'createNumber',
     summary: 'Assign a number, and say who is told of messages to it',
@@ -67,6 +69,7 @@ export class NumbersController {
 
   @Patch(':id')
   @Scopes('configs:write')
+  @Audited('number.updated')
   @ApiOperation({ operationId: 'updateNumber', summary: 'Change a number, or who is told of messages to it' })
   @ApiParam(ID)
   @ApiData(NumberView, { description: 'The number as it is now.' })
@@ -82,6 +85,7 @@ export class NumbersController {
 
   @Delete(':id')
   @Scopes('configs:write')
+  @Audited('number.deleted')
   @ApiOperation({
     operationId: 'deleteNumber',
     summary: 'Give a number back',

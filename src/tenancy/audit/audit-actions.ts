@@ -22,7 +22,6 @@ export const AUDIT_ACTIONS = [
   'config.resumed',
   'config.decommissioned',
   'gateways.updated',
-  'quotas.updated',
   'webhook.created',
   'webhook.updated',
   'webhook.deleted',
@@ -38,6 +37,7 @@ export const AUDIT_ACTIONS = [
   'report_schedule.created',
   'report_schedule.updated',
   'report_schedule.deleted',
+  'usage.rebuilt',
   'privacy.erased',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
