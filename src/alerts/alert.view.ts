@@ -46,7 +46,11 @@ export class AlertView {
   })
   data: Record<string, unknown>;
 
-  @ApiProperty({ description: 'Times that it was seen while it lasted.', type: 'integer', example: 1 })
+  @ApiProperty({
+    description: 'How often it was noted that it lasts; not how many messages it concerns.',
+    type: 'integer',
+    example: 1,
+  })
   count: number;
 
   @ApiProperty({ description: 'When it was raised.', format: 'date-time', example: '2026-01-31T12:00:00.000Z' })

@@ -1,5 +1,5 @@
 import type { AlertBook, AlertEnd, NewAlert } from '../../platform/alerts/alert-book';
-import { statement, type Database, type Transaction } from '../../platform/database/database';
+import { statement, type Database } from '../../platform/database/database';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -17,6 +17,8 @@ const QUICK_MS = 5 * MINUTE;
 /** After this without a message the sender has stopped writing to a number that nobody has. */
 const UNMATCHED_MS = 24 * HOUR;
 const KEPT_MS = HOUR;
+/** That an alert lasts is noted once in this time. */
+const NOTE_MS = MINUTE;
 
 const LOCK = statement(
   'numbers.alerts_lock',
@@ -47,7 +49,7 @@ const OPEN = statement(
   `SELECT a.client_id, a.alert, a.subject, coalesce(s.tries, 0) AS tries, coalesce(s.failures, 0) AS failures, coalesce(s.slow, 0) AS slow,
      coalesce(s.slowest_ms, 0) AS slowest_ms, coalesce(s.late_tries, 0) AS late_tries, coalesce(s.late_slow, 0) AS late_slow,
      r.id IS NULL OR n.id IS NULL AS removed,
-     a.last_seen_at < to_timestamp($3::float8 / 1000) AS forgotten,
+     a.last_seen_at < to_timestamp($3::float8 / 1000) AS forgotten, a.last_seen_at > to_timestamp($4::float8 / 1000) AS fresh,
      a.alert = 'dead_letter' AND (
        EXISTS (SELECT FROM inbound_deliveries d WHERE d.receiver_id = a.subject AND d.status = 'dead_letter') OR
        EXISTS (SELECT FROM inbound_deliveries d WHERE d.receiver_id = a.subject AND d.status = 'pending' AND d.next_attempt_at IS NOT NULL)) AS undelivered,
@@ -93,6 +95,7 @@ interface OpenRow {
   late_slow: number;
   removed: boolean;
   forgotten: boolean;
+  fresh: boolean;
   undelivered: boolean;
   assigned: boolean;
 }
@@ -105,19 +108,26 @@ export async function watchReceivers(database: Database, alerts: AlertBook, now:
   const window = [minuteOf(now - WINDOW_MS), minuteOf(now - QUICK_MS)];
   return database.transaction(async (tx) => {
     if ((await tx.query(LOCK)).length === 0) return new Set<string>();
+    const open = await tx.query<OpenRow>(OPEN, [...window, now - UNMATCHED_MS, now - NOTE_MS]);
+    const fresh = new Set(open.flatMap((row) => (row.fresh ? keyOf(row) : [])));
     const trouble = await tx.query<TroubleRow>(TROUBLE, window);
     const raised = await alerts.raise(
       tx,
-      trouble.flatMap((row) => [...slowAlert(row, now), ...rateAlert(row, now)]),
+      trouble
+        .flatMap((row) => [...slowAlert(row, now), ...rateAlert(row, now)])
+        .filter((alert) => !fresh.has(keyOf(alert))),
     );
-    const ended = await alerts.clear(tx, await overAlerts(tx, window, now));
+    const ended = await alerts.clear(tx, overAlerts(open, now));
     await tx.execute(FORGET, [now - KEPT_MS]);
     return new Set([...raised, ...ended].map(({ clientId }) => clientId));
   });
 }
 
-async function overAlerts(tx: Transaction, window: readonly number[], now: number): Promise<AlertEnd[]> {
-  const open = await tx.query<OpenRow>(OPEN, [...window, now - UNMATCHED_MS]);
+function keyOf({ alert, subject }: { alert: string; subject: string }): string {
+  return `${alert} ${subject}`;
+}
+
+function overAlerts(open: readonly OpenRow[], now: number): AlertEnd[] {
   return open.flatMap((row) => {
     const { client_id: clientId, alert, subject } = row;
     const detail = whyOver(row);
