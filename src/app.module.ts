@@ -30,6 +30,7 @@ import { SimulatorModule } from './simulator/simulator.module';
 import { TenancyModule } from './tenancy/tenancy.module';
 import { UsageReportsModule } from './usage/reports/usage-reports.module';
 import { UsageModule } from './usage/usage.module';
+import { TemplatesModule } from './templates/templates.module';
 import { WebhookEndpointsModule } from './webhook/endpoints/webhook-endpoints.module';
 import { CallbackIngressModule } from './webhook/ingress/callback-ingress.module';
 
@@ -86,6 +87,7 @@ export class AppModule {
         AlertsModule,
         UsageReportsModule,
         PrivacyModule,
+        TemplatesModule,
         OpsModule,
         ...(config.simulator ? [SimulatorModule] : []),
       ],

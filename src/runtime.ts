@@ -23,6 +23,7 @@ import { InboundWatch } from './numbers/alerts/inbound-watch';
 import { ErasureService } from './privacy/erasure.service';
 import { LateData } from './privacy/late-data';
 import { Retention } from './privacy/retention';
+import { NotificationRunner } from './templates/notifications/notification-runner';
 import { WebhookDeliveryService } from './webhook/endpoints/webhook-delivery.service';
 import { UnmatchedCallbacks } from './webhook/ingress/callback-ingress.module';
 
@@ -62,6 +63,7 @@ export class BackgroundWork {
     budgets: BudgetDirectory,
     budgetKeeper: BudgetKeeper,
     outcomes: OutcomeRecorder,
+    notifications: NotificationRunner,
   ) {
     this.list = [
       // First, so that they are there for all that routes and calls, and end after it.
@@ -90,6 +92,7 @@ export class BackgroundWork {
       { roles: ['worker'], name: 'gateway sessions', work: sessions },
       { roles: ['worker'], name: 'dispatcher', work: dispatcher },
       { roles: ['worker'], name: 'claim recovery', work: recovery },
+      { roles: ['worker'], name: 'notifications', work: notifications },
     ];
   }
 }

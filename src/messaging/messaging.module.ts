@@ -92,6 +92,8 @@ import { SuppressionsService } from './suppression/suppressions.service';
     InboundSignal,
     InboundWriter,
     InboundPartKeeper,
+    IntakeService,
+    MessageActions,
     SendResponder,
     NamedSendService,
     MessageWriter,

@@ -6,6 +6,8 @@ export const TAGS: ReadonlyArray<readonly [string, string]> = [
   ['Sending', 'Send a message, one path a channel.'],
   ['Sending by provider', 'Send by a provider of your own choice; list and read what it took.'],
   ['Messages', 'Read, list, cancel and refresh messages; send many at once.'],
+  ['Templates', 'Texts with variables, per channel and language, with their versions and a preview.'],
+  ['Notifications', 'Send a template to many recipients on many channels, each exactly once.'],
   ['Suppressions', 'Whom nothing more is sent to: who wrote STOP, unsubscribed, complained or cannot be reached.'],
   ['Gateways', 'Which of your provider accounts a message may take, and in which order.'],
   ['Quotas', 'How far the quotas of your tenant and of your accounts are used.'],

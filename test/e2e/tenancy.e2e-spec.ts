@@ -45,6 +45,9 @@ function scopesFor({ method, path }: Operation): string[] {
   )
     return [read ? 'configs:read' : 'configs:write'];
   if (path.endsWith('/refresh')) return ['messages:read'];
+  if (path.endsWith('/preview')) return ['messages:read'];
+  if (path.startsWith('/v1/templates') || path.startsWith('/v1/notifications'))
+    return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/suppressions')) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/messages') || SEND.test(path)) return [read ? 'messages:read' : 'messages:send'];
   if (path.startsWith('/v1/alerts') || path === '/v1/quotas') return ['usage:read'];
@@ -70,6 +73,8 @@ const UNKNOWN: PathIds = {
   usage_report: 'rpt_01kaqz9yq8e5v6m3c2n1b0a9s8',
   operator_schedule: 'sch_01kaqz9yq8e5v6m3c2n1b0a9s8',
   operator_report: 'rpt_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  template: 'tpl_01kaqz9yq8e5v6m3c2n1b0a9s8',
+  notification: 'ntf_01kaqz9yq8e5v6m3c2n1b0a9s8',
   token: 'x',
 };
 

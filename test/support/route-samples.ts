@@ -26,6 +26,8 @@ export interface PathIds {
   usage_report: string;
   operator_schedule: string;
   operator_report: string;
+  template: string;
+  notification: string;
   /** Of an unsubscribe link. */
   token: string;
   /** A config of every further provider, by its path name. */
@@ -76,6 +78,23 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
     assertStatus(inbound, 200);
     const erasure = await tenant.api.post('/v1/privacy/erase', { recipient: '+393337777777' });
     assertStatus(erasure, 200);
+    const template = await tenant.api.post('/v1/templates', {
+      name: 'Reminder',
+      channels: { sms: { message: 'Hi {{ name }}' } },
+    });
+    assertStatus(template, 201);
+    const notification = await tenant.api.post('/v1/notifications', {
+      template_id: template.body.data.id,
+      recipients: [{ id: 'one', channels: { sms: '+393331234567' }, data: { name: 'Åsa' } }],
+      idempotency_prefix: 'sample',
+      sandbox: true,
+    });
+    assertStatus(notification, 202);
+    const notificationId = notification.body.data.notification_id;
+    await eventually(
+      () => tenant.api.get(`/v1/notifications/${notificationId}`),
+      ({ body }) => body.data.status === 'completed',
+    );
     const configs: Record<`config_${string}`, string> = {};
     for (const operation of service.contract.operations) {
       const slug = CONFIGS.exec(operation.path)?.[1];
@@ -107,6 +126,8 @@ export async function makeObjects(service: Service, tenant: Tenant): Promise<Pat
       usage_report: mine.report,
       operator_schedule: all.schedule,
       operator_report: all.report,
+      template: template.body.data.id,
+      notification: notificationId,
       token: `${tenant.twilio.id}.${messageId}.x`,
     };
   } finally {
@@ -167,12 +188,16 @@ function idKind(path: string, parameter: string): keyof PathIds {
   if (path.startsWith('/v1/usage/reports/')) return 'usage_report';
   if (path.startsWith('/admin/usage/schedules/')) return 'operator_schedule';
   if (path.startsWith('/admin/usage/reports/')) return 'operator_report';
+  if (path.startsWith('/v1/templates/')) return 'template';
+  if (path.startsWith('/v1/notifications/')) return 'notification';
   throw new Error(`no sample for {id} of ${path}`);
 }
 
 /** The path with ids in it. */
 export function pathWith(path: string, ids: PathIds): string {
-  return path.replace(/\{([^}]+)\}/g, (_, parameter: string) => ids[idKind(path, parameter)] ?? NO_CONFIG);
+  return path.replace(/\{([^}]+)\}/g, (_, parameter: string) =>
+    parameter === 'version' ? '1' : (ids[idKind(path, parameter)] ?? NO_CONFIG),
+  );
 }
 
 const credentials = {
@@ -235,6 +260,27 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
     case 'PATCH /v1/usage/schedules/{id}':
     case 'PATCH /admin/usage/schedules/{id}':
       return { format: 'csv' };
+    case 'POST /v1/notifications':
+      return {
+        template_id: 'tpl_01kaqz9yq8e5v6m3c2n1b0a9s8',
+        recipients: [{ id: 'one', channels: { sms: '+393331234567' }, data: { name: 'Åsa' } }],
+        idempotency_prefix: 'sample',
+        channels: ['sms'],
+        sandbox: true,
+      };
+    case 'POST /v1/templates':
+    case 'PUT /v1/templates/{id}':
+      return {
+        name: 'Reminder',
+        channels: { sms: { message: 'Hi {{ name }}' }, push: { title: 'Hi {{ name }}' } },
+        locales: { de: { sms: { message: 'Hallo {{ name }}' } } },
+        variables: ['name'],
+        default_locale: 'en',
+      };
+    case 'PATCH /v1/templates/{id}':
+      return { name: 'Renamed', channels: { push: { title: 'Hi {{ name }}' } }, locales: { de: null } };
+    case 'POST /v1/templates/{id}/preview':
+      return { channel: 'sms', locale: 'de-AT', data: { name: 'Åsa' } };
     case 'PUT /v1/gateways':
       return { gateways: { sms: { primary: 'twilio', fallback: ['vonage'] } } };
     case 'POST /v1/gateways/preview':

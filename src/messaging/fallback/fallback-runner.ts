@@ -192,7 +192,7 @@ export class FallbackRunner {
   }
 
   private async skip({ client_id, message_id }: Claimed): Promise<void> {
-    await this.database.transaction((tx) => skipFallbacks(tx, client_id, message_id));
+    await this.database.transaction((tx) => skipFallbacks(tx, client_id, [message_id]));
   }
 
   private async postpone({ client_id, message_id, position }: Claimed): Promise<void> {

@@ -74,6 +74,13 @@ export class MessageInserter {
     return row?.valid ? resultOf(row, bodyHash) : undefined;
   }
 
+  /** Which messages have these keys, whatever their bodies were. */
+  async holders(clientId: string, keys: readonly string[]): Promise<Map<string, string>> {
+    const values = [textArray(keys.map(() => clientId)), textArray(keys)];
+    const rows = await this.database.query<KeyRow>(FIND_KEYS, values);
+    return new Map(rows.map(({ key, message_id: messageId }) => [key, messageId]));
+  }
+
   async drain(): Promise<void> {
     await Promise.all([this.commits.drain(), this.counted.drain()]);
   }

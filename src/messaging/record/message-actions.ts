@@ -42,48 +42,74 @@ export class MessageActions {
    * @throws Problem not_found, conflict
    */
   async cancel(clientId: string, id: string): Promise<MessageView> {
-    const at = messageIdTime(id);
-    if (at === null) throw Problem.notFound('message');
-    const canceled = await this.database.tenant(clientId, async (tx) => {
-      // First the message, then its queue row, as who writes a report does: else the two could wait for each other.
-      await tx.query(
-        'SELECT 1 FROM messages WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0) FOR NO KEY UPDATE',
-        [clientId, id, at],
-      );
-      const taken = await tx.query(
-        `DELETE FROM message_queue q USING messages m
-         WHERE q.client_id = $1 AND q.message_id = $2 AND q.claimed_by IS NULL AND q.unknown_since IS NULL
-           AND m.id = q.message_id AND m.created_at = q.message_created_at AND m.status IN ('scheduled', 'queued')
-         RETURNING q.message_id`,
-        [clientId, id],
-      );
-      if (taken.length === 0) return false;
-      const [row] = await tx.query<Parameters<typeof messageEventData>[0] & { counted_config: string }>(
-        `UPDATE messages m SET status = 'canceled', version = version + 1, updated_at = now()
-         WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0)
-         RETURNING id, client_id, channel, recipient, reference, metadata, ${CONTRIBUTION_CONFIG} AS counted_config`,
-        [clientId, id, at],
-      );
-      await skipFallbacks(tx, clientId, id);
-      const { channel, counted_config: configId } = row!;
-      await insertUsageDeltas(tx, [
-        { client_id: clientId, at, config_id: configId, channel, status: 'canceled', messages: 1 },
-      ]);
-      const now = Date.now();
-      const data = messageEventData(row!, 'canceled', now);
-      await this.events.insert(tx, [{ clientId, type: 'message.canceled', messageId: id, occurredAt: now, data }]);
-      return true;
-    });
-    if (canceled) {
-      this.events.signal.committed([clientId]);
-      this.messageSignal.changed([id]);
-      return this.reader.get(clientId, id);
-    }
+    if (messageIdTime(id) === null) throw Problem.notFound('message');
+    if ((await this.cancelMany(clientId, [id])).length > 0) return this.reader.get(clientId, id);
     const view = await this.reader.get(clientId, id);
     throw new Problem(
       'conflict',
       `A message that is ${view.status} cannot be canceled; only one that is scheduled or queued can.`,
     );
+  }
+
+  /** As {@link cancel}, for up to some hundred messages at once; answers the ids of those that it was not too late for. */
+  async cancelMany(clientId: string, ids: readonly string[]): Promise<string[]> {
+    const messages = ids.flatMap((id) => {
+      const at = messageIdTime(id);
+      return at === null ? [] : [{ id, at }];
+    });
+    const canceled = await this.database.tenant(clientId, async (tx) => {
+      // First the messages, in order, then their queue rows, as who writes reports does: else the two could wait for each other.
+      await tx.query(
+        `SELECT 1 FROM unnest($2::text[], $3::float8[]) AS i(id, at) JOIN messages m ON m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)
+         WHERE m.client_id = $1 ORDER BY m.id FOR NO KEY UPDATE OF m`,
+        [clientId, messages.map(({ id }) => id), messages.map(({ at }) => at)],
+      );
+      const taken = await tx.query<{ message_id: string }>(
+        `DELETE FROM message_queue q USING messages m
+         WHERE q.client_id = $1 AND q.message_id = ANY($2) AND q.claimed_by IS NULL AND q.unknown_since IS NULL
+           AND m.id = q.message_id AND m.created_at = q.message_created_at AND m.status IN ('scheduled', 'queued')
+         RETURNING q.message_id`,
+        [clientId, messages.map(({ id }) => id)],
+      );
+      if (taken.length === 0) return [];
+      const taking = taken.map(({ message_id: id }) => id);
+      const rows = await tx.query<Parameters<typeof messageEventData>[0] & { counted_config: string }>(
+        `UPDATE messages m SET status = 'canceled', version = version + 1, updated_at = now()
+         FROM unnest($2::text[], $3::float8[]) AS i(id, at)
+         WHERE m.client_id = $1 AND m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)
+         RETURNING m.id, m.client_id, m.channel, m.recipient, m.reference, m.metadata, ${CONTRIBUTION_CONFIG} AS counted_config`,
+        [clientId, taking, taking.map((id) => messageIdTime(id))],
+      );
+      await skipFallbacks(tx, clientId, taking);
+      await insertUsageDeltas(
+        tx,
+        rows.map(({ id, channel, counted_config: configId }) => ({
+          client_id: clientId,
+          at: messageIdTime(id)!,
+          config_id: configId,
+          channel,
+          status: 'canceled',
+          messages: 1,
+        })),
+      );
+      const now = Date.now();
+      await this.events.insert(
+        tx,
+        rows.map((row) => ({
+          clientId,
+          type: 'message.canceled',
+          messageId: row.id,
+          occurredAt: now,
+          data: messageEventData(row, 'canceled', now),
+        })),
+      );
+      return taking;
+    });
+    if (canceled.length > 0) {
+      this.events.signal.committed([clientId]);
+      this.messageSignal.changed(canceled);
+    }
+    return canceled;
   }
 
   /**

@@ -19,6 +19,8 @@ import { ErrorBudgets1763900500100 } from '../../../migrations/1763900500100-err
 import { UsageReports1763900600000 } from '../../../migrations/1763900600000-usage-reports';
 import { AuditOfChanges1763900800000 } from '../../../migrations/1763900800000-audit-of-changes';
 import { Privacy1763900800100 } from '../../../migrations/1763900800100-privacy';
+import { Templates1763900700000 } from '../../../migrations/1763900700000-templates';
+import { Notifications1763900700100 } from '../../../migrations/1763900700100-notifications';
 
 /** Every migration, oldest first. Named one by one, so that a build or a test cannot miss one. */
 export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
@@ -42,4 +44,6 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   UsageReports1763900600000,
   AuditOfChanges1763900800000,
   Privacy1763900800100,
+  Templates1763900700000,
+  Notifications1763900700100,
 ];

@@ -6,19 +6,19 @@ import { hasRawBody, type HttpRequest } from './http-request';
 const MIB = 1024 * 1024;
 /** Most bytes of a body. */
 export const BODY_LIMIT = MIB;
-/** The same for batches and for email with attachments. */
+/** The same for batches, notifications and email with attachments. */
 export const LARGE_BODY_LIMIT = 10 * MIB;
 /** What is read and dropped of a body that was refused, so that the client gets to read the answer; then the connection is cut. */
 const DISCARD_LIMIT = 32 * MIB;
 
 const EMAIL_PATHS = /^(\/v1\/email\/send|\/communication\/[^/]+\/emails)\/?$/;
-const BATCH_PATH = /^\/v1\/messages\/batch\/?$/;
+const BATCH_PATHS = /^\/v1\/(messages\/batch|notifications)\/?$/;
 
 /** Lists that are taken as CSV too: such a body is read as `{"csv": "<the text>"}`. */
 const CSV_BODY_PATHS = /^\/v1\/suppressions\/?$/;
 
 export function bodyLimit(path: string, csv = false): number {
-  return csv || EMAIL_PATHS.test(path) || BATCH_PATH.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
+  return csv || EMAIL_PATHS.test(path) || BATCH_PATHS.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
 }
 
 /**

@@ -116,6 +116,14 @@ export function ApiMalformed(): MethodDecorator {
   );
 }
 
+/** Documents a 422 whose code is `invalid_request`: well-formed, and not possible with the values that it has. */
+export function ApiUnprocessable(text: string, errors: ProblemView['errors']): MethodDecorator {
+  return applyDecorators(
+    ApiExtraModels(ProblemView),
+    ApiResponse({ status: 422, ...problemAnswer(422, ['invalid_request'], text, errors) }),
+  );
+}
+
 /** What the HTTP platform itself refuses, by status, for every route with a path parameter (400) or with a body. */
 export function platformRefusals(hasBody: boolean): Record<string, object> {
   const malformed = problemAnswer(400, ['invalid_request']);

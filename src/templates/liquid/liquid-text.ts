@@ -105,7 +105,7 @@ function renderError(error: unknown): LiquidRenderError {
   const over = causes.find((one) => one instanceof OverLimit);
   if (over !== undefined) return new LiquidRenderError('too_complex', over.message);
   // Liquid's own limit of memory; a template that nests too deeply; a text longer than any can be.
-  if (causes.some((one) => one instanceof RangeError || / limit exceeded$/.test(one.message)))
+  if (causes.some((one) => one instanceof RangeError || one.message.endsWith(' limit exceeded')))
     return new LiquidRenderError('too_complex', 'makes or nests more than a rendering may');
   return new LiquidRenderError('failed', describe(error));
 }
