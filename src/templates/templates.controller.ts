@@ -4,6 +4,7 @@ import { Problem } from '../kernel/problem';
 import { decodeCursor, encodeCursor, PageQueryDto } from '../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems, ApiUnprocessable } from '../platform/http/openapi.decorators';
+import { Audited } from '../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../tenancy/auth.decorators';
 import type { Principal } from '../tenancy/principal';
 import { PreviewTemplateDto, TemplateDto, UpdateTemplateDto } from './dto/templates.dto';
@@ -27,6 +28,7 @@ export class TemplatesController {
 
   @Post()
   @Scopes('messages:send')
+  @Audited('template.created')
   @ApiOperation({
     operationId: 'createTemplate',
     summary: 'Create a template',
@@ -67,6 +69,7 @@ export class TemplatesController {
 
   @Put(':id')
   @Scopes('messages:send')
+  @Audited('template.updated')
   @ApiOperation({
     operationId: 'replaceTemplate',
     summary: 'Replace a template by a new version',
@@ -85,6 +88,7 @@ export class TemplatesController {
 
   @Patch(':id')
   @Scopes('messages:send')
+  @Audited('template.updated')
   @ApiOperation({
     operationId: 'updateTemplate',
     summary: 'Change parts of a template, as a new version',
@@ -103,6 +107,7 @@ export class TemplatesController {
 
   @Delete(':id')
   @Scopes('messages:send')
+  @Audited('template.deleted')
   @ApiOperation({
     operationId: 'deleteTemplate',
     summary: 'Delete a template',

@@ -21,7 +21,7 @@ const NO_CHANGE: ReadonlyArray<[operation: RegExp, why: string]> = [
 ];
 
 /** Routes that are to be marked still; each goes from here with its mark. */
-const TO_BE_MARKED: readonly RegExp[] = [/Number/, /Inbound/, /Template/, /Alert/, /Quota/];
+const TO_BE_MARKED: readonly RegExp[] = [/Number/, /Inbound/, /Alert/, /Quota/];
 
 const config = readConfig({
   DATABASE_URL: 'postgres://nobody@127.0.0.1/none',

@@ -290,18 +290,19 @@ describe('notifications', () => {
 
   /** As if a process had died after it had made messages, before it could note so. */
   async function reopen(id: string, below: number): Promise<void> {
-    const { database } = service.database;
-    await database.query(
-      `WITH gone AS (DELETE FROM notification_items WHERE notification_id = $1 AND position < $2 RETURNING 1)
-       UPDATE notifications SET accepted = accepted - (SELECT count(*) FROM gone), state = 'processing' WHERE id = $1`,
-      [id, below],
-    );
-    await database.query(
-      `UPDATE notification_recipients r SET state = 'pending', lease_until = now() - interval '1 second', due_at = now(),
-              body = json_build_object('addresses', json_build_object('sms', substr(recipient_id, 8)), 'data', json_build_object('name', 'Åsa'))
-       WHERE notification_id = $1 AND position < $2 AND state = 'done'`,
-      [id, below],
-    );
+    await service.database.database.transaction(async (tx) => {
+      await tx.execute(
+        `UPDATE notification_recipients r SET state = 'pending', lease_until = now() - interval '1 second', due_at = now(),
+                body = json_build_object('addresses', json_build_object('sms', substr(recipient_id, 8)), 'data', json_build_object('name', 'Åsa'))
+         WHERE notification_id = $1 AND position < $2 AND state = 'done'`,
+        [id, below],
+      );
+      await tx.execute(
+        `WITH gone AS (DELETE FROM notification_items WHERE notification_id = $1 AND position < $2 RETURNING 1)
+         UPDATE notifications SET accepted = accepted - (SELECT count(*) FROM gone), state = 'processing' WHERE id = $1`,
+        [id, below],
+      );
+    });
   }
 
   it('waits while the tenant is suspended, and goes on when it is not', async () => {

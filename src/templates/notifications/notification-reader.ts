@@ -119,7 +119,7 @@ export class NotificationReader {
         [clientId, id, after, recipientId ?? null, outcome ?? null, limit],
       );
       return rows.map((row) => {
-        const open = row.state === 'canceled' || state === 'canceled' ? 'canceled' : 'pending';
+        const open = row.state === 'canceled' || over(state) ? 'canceled' : 'pending';
         const messages = row.channels.map((channel) =>
           messageView(
             channel,
@@ -146,7 +146,7 @@ function viewOf(row: Row): NotificationView {
   const { options, accepted, replayed, already_sent, rejected } = row;
   const messages = Object.values(row.planned).reduce((sum, n) => sum + n, 0);
   const open = messages - accepted - replayed - already_sent - rejected;
-  const isCanceled = row.state === 'canceled' || row.state === 'canceling';
+  const isOver = over(row.state);
   return {
     notification_id: row.id,
     status: row.state,
@@ -156,12 +156,12 @@ function viewOf(row: Row): NotificationView {
     recipients: row.recipients,
     messages,
     progress: {
-      pending: isCanceled ? 0 : open,
+      pending: isOver ? 0 : open,
       accepted,
       replayed,
       already_sent,
       rejected,
-      canceled: isCanceled ? open : 0,
+      canceled: isOver ? open : 0,
     },
     send_at: time(options.send_at),
     expires_at: time(options.expires_at),
@@ -173,6 +173,11 @@ function viewOf(row: Row): NotificationView {
     started_at: row.started_at?.toISOString() ?? null,
     finished_at: row.finished_at?.toISOString() ?? null,
   };
+}
+
+/** Whether nothing more is made. One that was erased before its messages were made counts as canceled. */
+function over(state: NotificationStatus): boolean {
+  return state === 'completed' || state === 'canceling' || state === 'canceled';
 }
 
 function time(text: string | undefined): string | null {
@@ -190,7 +195,7 @@ function countsOf(
     own[status] = (own[status] ?? 0) + n;
     totals[status] = (totals[status] ?? 0) + n;
   };
-  const open = row.state === 'canceled' || row.state === 'canceling' ? 'canceled' : 'pending';
+  const open = over(row.state) ? 'canceled' : 'pending';
   for (const [channel, planned] of Object.entries(row.planned)) {
     const own = counted.filter((one) => one.channel === channel);
     const rest = planned - own.reduce((sum, { n }) => sum + n, 0);
