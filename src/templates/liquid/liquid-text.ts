@@ -105,18 +105,18 @@ function renderError(error: unknown): LiquidRenderError {
   const over = causes.find((one) => one instanceof OverLimit);
   if (over !== undefined) return new LiquidRenderError('too_complex', over.message);
   // Liquid's own limit of memory; a template that nests too deeply; a text longer than any can be.
-  if (causes.some((one) => one instanceof RangeError || one.message.endsWith(' limit exceeded')))
+  if (causes.some((one) => one.name === 'RangeError' || one.message.endsWith(' limit exceeded')))
     return new LiquidRenderError('too_complex', 'makes or nests more than a rendering may');
   return new LiquidRenderError('failed', describe(error));
 }
 
 function* causesOf(error: unknown): Generator<Error> {
-  for (let at = error; at instanceof Error; at = (at as { originalError?: unknown }).originalError) yield at;
+  for (let at = error; at !== undefined; at = (at as { originalError?: unknown }).originalError) yield at as Error;
 }
 
 /** What is wrong, and where in the text. */
 function describe(error: unknown): string {
-  if ([...causesOf(error)].some((one) => one instanceof RangeError)) return 'is nested too deeply';
+  if ([...causesOf(error)].some((one) => one.name === 'RangeError')) return 'is nested too deeply';
   if (!(error instanceof Error)) return 'cannot be read';
   const text = error.message.replace(/(, file:[^,]*)?, line:\d+, col:\d+$/, '').toWellFormed();
   if (!LiquidError.is(error)) return text;
