@@ -18,7 +18,7 @@ export class QuotasController {
     operationId: 'listQuotas',
     summary: 'How far your quotas are used',
     description:
-      'Your tenant’s own quotas, which the operator sets, then those of your configs, which you set. Each accepted message counts once; sandbox sends, dry runs, repeats with the same idempotency key and refused sends do not count. A message counts for the config that it is accepted for, and for each further one that it goes on to.',
+      'Your tenant’s own quotas, which the operator sets, then those of your configs, which you set. Each accepted message counts once, on the day that it is accepted, whatever becomes of it (one that is canceled or fails still counts); sandbox sends, dry runs, repeats with the same idempotency key and refused sends do not count. A message counts for the config that it is accepted for, and for each further one that it goes on to.',
   })
   @ApiData(QuotaView, { isArray: true, description: 'Every quota; empty when nothing is limited.' })
   @ApiProblems()
