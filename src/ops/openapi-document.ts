@@ -109,7 +109,8 @@ function finish(document: OpenAPIObject): void {
     // A start with a route that says nothing of who may call it is refused, so this one is public.
     operation.security ??= [];
     // A callback's body is anything that its provider may send, so its type is not looked at.
-    const hasBody = operation.requestBody?.content['application/json'] !== undefined;
+    const content = operation.requestBody?.content ?? {};
+    const hasBody = content['application/json'] !== undefined || content['text/csv'] !== undefined;
     const hasPath = operation.parameters?.some(({ in: where }) => where === 'path') === true;
     if (hasBody || hasPath) operation.responses = { ...platformRefusals(hasBody), ...operation.responses };
     for (const parameter of operation.parameters ?? []) finishParameter(parameter, examples);

@@ -299,6 +299,78 @@ describe('suppressions', () => {
     expect((await third.api.get('/v1/suppressions?format=csv')).text.split('\r\n').length).toBe(lines.length + 1);
   });
 
+  describe('of any length', () => {
+    const upload = (of: Tenant, raw: string, type = 'text/csv') =>
+      of.api.call('POST', '/v1/suppressions/import', { raw, headers: { 'content-type': type } });
+
+    it('are imported as they come: wrong lines are told of by number, and the others are kept', async () => {
+      const owner = await service.tenant({ twilio: false, vonage: false, sms: null });
+      const lines = Array.from({ length: 50_000 }, (_, i) => `sms,+39344${String(1_000_000 + i)},stop,"note, ${i}"`);
+      const wrong = new Map([
+        [7, 'sms,nobody,,'],
+        [20_000, 'fax,+393331234567,,'],
+        [20_001, 'sms,+393441000002,mood,'],
+        [49_998, `sms,+393441000003,,${'x'.repeat(300)}`],
+        [49_999, 'sms,+393441000004,,a\u0000b'],
+      ]);
+      for (const [index, line] of wrong) lines[index] = line;
+      const imported = await upload(owner, `channel,recipient,reason,detail\r\n${lines.join('\r\n')}\r\n`);
+      assertStatus(imported, 200);
+      expect(imported.body.data).toMatchObject({ created: 49_995, updated: 0, rejected: 5 });
+      expect(imported.body.data.errors.map((one: Wire) => [one.line, one.field])).toEqual([
+        [9, 'recipient'],
+        [20_002, 'channel'],
+        [20_003, 'reason'],
+        [50_000, 'detail'],
+        [50_001, 'detail'],
+      ]);
+      const exported = await owner.api.get('/v1/suppressions', { accept: 'text/csv' });
+      expect(exported.text.trimEnd().split('\r\n')).toHaveLength(49_996);
+      expect(exported.text).toContain('sms,+393441049997,stop,import,"note, 49997",');
+      const again = await upload(owner, exported.text);
+      expect(again.body.data).toEqual({ created: 0, updated: 49_995, rejected: 0, errors: [] });
+    }, 60_000);
+
+    it('keep what was read before a line that cannot be', async () => {
+      const owner = await service.tenant({ twilio: false, vonage: false, sms: null });
+      const broken = await upload(owner, 'channel,recipient\nsms,+393331234567\nsms,"+39333\nsms,+393331234568\n');
+      assertStatus(broken, 200);
+      expect(broken.body.data).toMatchObject({
+        created: 1,
+        rejected: 1,
+        errors: [{ line: 3, field: 'csv', code: 'invalid_csv' }],
+      });
+      const bytes = Buffer.concat([
+        Buffer.from('channel,recipient,detail\nemail,ada@example.com,caf'),
+        Buffer.from([0xe9, 10]),
+      ]);
+      const latin = await owner.api.call('POST', '/v1/suppressions/import', {
+        raw: bytes,
+        headers: { 'content-type': 'text/csv' },
+      });
+      expect(latin.body.data).toMatchObject({ created: 0, errors: [{ line: 2, code: 'invalid_encoding' }] });
+    });
+
+    it.each([
+      ['', 'text/csv', 400, 'csv'],
+      ['number\n+393331234567\n', 'text/csv', 400, 'csv'],
+      [`${'z'.repeat(30_000)}`, 'text/csv', 400, 'csv'],
+      ['{}', 'application/json', 415, 'content-type'],
+      ['channel,recipient\n', 'text/csv; charset=latin1', 415, 'content-type'],
+    ])('%# are refused when they are none', async (raw, type, status, field) => {
+      const refused = await upload(tenant, raw, type);
+      expect([refused.status, refused.body.errors[0].field]).toEqual([status, field]);
+    });
+
+    it('need a key before anything is read', async () => {
+      const refused = await service.anonymous.call('POST', '/v1/suppressions/import', {
+        raw: 'channel,recipient\nsms,+393331234567\n',
+        headers: { 'content-type': 'text/csv' },
+      });
+      assertStatus(refused, 401);
+    });
+  });
+
   it('is heard by every process', async () => {
     const second = await service.another();
     try {

@@ -226,6 +226,9 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
       return { name: 'key', scopes: ['messages:read'], sandbox: true, expires_at: '2099-01-01T00:00:00Z' };
     case 'POST /v1/messages/batch':
       return { messages: [{ channel: 'sms', to: '+393331234567', message: 'x', sandbox: true }] };
+    case 'POST /v1/suppressions/import':
+      // No JSON.
+      return undefined;
     case 'POST /v1/suppressions':
       return { channel: 'sms', recipient: '+393338888888', reason: 'manual', detail: 'asked by telephone' };
     case 'POST /v1/privacy/erase':

@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
-import { Body, Controller, Delete, Get, Param, Post, Query, Req, Res, StreamableFile } from '@nestjs/common';
-import { ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import { ApiBody, ApiConsumes, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { idTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
+import { streamedBody } from '../../platform/http/body-reader';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
@@ -84,6 +85,27 @@ export class SuppressionsController {
     const { created, view } = await this.suppressions.enter(tenant.clientId, one);
     response.status(created ? 201 : 200);
     return ok(view);
+  }
+
+  @Post('import')
+  @HttpCode(200)
+  @Scopes('messages:send')
+  @Audited('suppression.entered', { figures: ['created', 'updated', 'rejected'] })
+  @ApiOperation({
+    operationId: 'importSuppressions',
+    summary: 'Put a long list of recipients on the list',
+    description:
+      'A body of the type `text/csv`, up to 256 MiB, entered as it comes: a first line with the names of the columns, of which `channel` and `recipient` must be there, `reason` and `detail` may, and others do not count. A wrong line is told of by its number and does not keep the others off the list. What was entered stays when the connection breaks; the same file can be sent again.',
+  })
+  @ApiConsumes('text/csv')
+  @ApiBody({
+    required: true,
+    schema: { type: 'string', example: 'channel,recipient,reason\nsms,+393331234567,stop\n' },
+  })
+  @ApiData(SuppressionImportView, { description: 'What came of the lines.' })
+  @ApiProblems('invalid_request', 'payload_too_large')
+  async import(@CurrentTenant() tenant: Principal, @Req() request: Request): Promise<Success<SuppressionImportView>> {
+    return ok(await this.suppressions.importStream(tenant.clientId, streamedBody(request)));
   }
 
   @Delete()

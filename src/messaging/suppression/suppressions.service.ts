@@ -11,7 +11,7 @@ import {
   type SuppressionReason,
   type SuppressionSource,
 } from './suppression';
-import { csvLine, parseCsv } from './suppression-csv';
+import { CsvBroken, csvLines, parseCsv, readCsv, type CsvRecord } from './suppression-csv';
 import { SuppressionDirectory } from './suppression-directory';
 import { distinctSuppressions, ENTER, SUPPRESSIONS_CHANGED, suppressionParameters } from './suppression-statements';
 import type { SuppressionImportView, SuppressionRefusalView, SuppressionView } from './suppression.view';
@@ -84,10 +84,10 @@ export class SuppressionsService {
 
   /** The whole list as CSV, read piece by piece. */
   async *csv(clientId: string, filter: SuppressionFilter): AsyncGenerator<string> {
-    yield csvLine(CSV_COLUMNS);
+    yield csvLines([CSV_COLUMNS]);
     for (let before: string | null = null; ;) {
       const views: SuppressionView[] = await this.list(clientId, filter, before, CHUNK);
-      if (views.length > 0) yield views.map((view) => csvLine(CSV_COLUMNS.map((column) => view[column]))).join('');
+      if (views.length > 0) yield csvLines(views.map((view) => CSV_COLUMNS.map((column) => view[column])));
       if (views.length < CHUNK) return;
       before = views.at(-1)!.id;
     }
@@ -113,19 +113,75 @@ export class SuppressionsService {
     );
   }
 
-  /** @throws Problem when the first line does not name the columns */
+  /** @throws Problem when the first line does not name the columns, or a line cannot be read */
   async import(clientId: string, csv: string): Promise<SuppressionImportView> {
-    const [head, ...records] = parseCsv(csv);
-    const columns = (head?.fields ?? []).map((name) => name.trim().toLowerCase());
-    for (const name of ['channel', 'recipient'])
-      if (!columns.includes(name))
-        throw Problem.field('csv', 'missing_column', `has no column ${name} in its first line`);
-    const lines = records.map(({ line, fields }) => {
-      const value = (name: string) => fields[columns.indexOf(name)]?.trim() || undefined;
-      const [channel, recipient, reason, detail] = ['channel', 'recipient', 'reason', 'detail'].map(value);
-      return { line, channel, recipient, reason, detail };
-    });
-    return this.enterLines(clientId, lines, 'import');
+    let records: CsvRecord[];
+    try {
+      records = parseCsv(csv);
+    } catch (error) {
+      if (!(error instanceof CsvBroken)) throw error;
+      throw Problem.field('csv', 'invalid_csv', `line ${error.line} ${error.message}`);
+    }
+    const [head, ...rest] = records;
+    const columns = columnsOf(head);
+    return this.enterLines(
+      clientId,
+      rest.map((record) => lineOf(record, columns)),
+      'import',
+    );
+  }
+
+  /**
+   * As {@link import}, of any length, in pieces: what is read is entered, whatever comes behind it. A line that cannot be read ends it and is the last of
+   * the errors.
+   * @throws Problem when the first line does not name the columns
+   */
+  async importStream(clientId: string, bytes: AsyncIterable<Buffer>): Promise<SuppressionImportView> {
+    const total: SuppressionImportView = { created: 0, updated: 0, rejected: 0, errors: [] };
+    const add = (part: SuppressionImportView) => {
+      total.created += part.created;
+      total.updated += part.updated;
+      total.rejected += part.rejected;
+      total.errors.push(...part.errors.slice(0, SHOWN_ERRORS - total.errors.length));
+    };
+    let columns: string[] | undefined;
+    let refused: Problem | undefined;
+    let lines: Line[] = [];
+    const flush = async () => {
+      const piece = lines;
+      lines = [];
+      if (piece.length > 0) add(await this.enterLines(clientId, piece, 'import'));
+    };
+    try {
+      for await (const record of readCsv(bytes)) {
+        if (refused !== undefined) continue;
+        if (columns === undefined) {
+          try {
+            columns = columnsOf(record);
+          } catch (error) {
+            refused = error as Problem;
+          }
+          continue;
+        }
+        lines.push(lineOf(record, columns));
+        if (lines.length === CHUNK) await flush();
+      }
+      await flush();
+    } catch (error) {
+      if (!(error instanceof CsvBroken)) throw error;
+      await flush();
+      const message = `line ${error.line} ${error.message}; nothing behind it was read`;
+      if (columns === undefined) refused ??= Problem.field('csv', 'invalid_csv', message);
+      add({
+        created: 0,
+        updated: 0,
+        rejected: 1,
+        errors: [{ line: error.line, field: 'csv', code: 'invalid_csv', message: `csv ${message}` }],
+      });
+    }
+    if (refused === undefined && columns === undefined) columnsOf(undefined);
+    if (refused !== undefined) throw refused;
+    return total;
   }
 
   /** @throws Problem not_found */
@@ -203,6 +259,21 @@ export class SuppressionsService {
   }
 }
 
+/** @throws Problem for a first line without the columns that must be there */
+function columnsOf(head: CsvRecord | undefined): string[] {
+  const columns = (head?.fields ?? []).map((name) => name.trim().toLowerCase());
+  for (const name of ['channel', 'recipient'])
+    if (!columns.includes(name))
+      throw Problem.field('csv', 'missing_column', `has no column ${name} in its first line`);
+  return columns;
+}
+
+function lineOf({ line, fields }: CsvRecord, columns: readonly string[]): Line {
+  const value = (name: string) => fields[columns.indexOf(name)]?.trim() || undefined;
+  const [channel, recipient, reason, detail] = ['channel', 'recipient', 'reason', 'detail'].map(value);
+  return { line, channel, recipient, reason, detail };
+}
+
 /** How an entry may be spelt that a request names; a recipient without channel may be one of several kinds. */
 function spellings(channel: Channel | undefined, recipient: string): string[] {
   const channels = channel === undefined ? CHANNELS : [channel];
@@ -231,6 +302,9 @@ function readLine(clientId: string, entry: Line, source: SuppressionSource): New
     return refusal('reason', 'invalid_value', `must be one of ${SUPPRESSION_REASONS.join(', ')}`);
   if (detail !== undefined && (typeof detail !== 'string' || detail.length > LONGEST_DETAIL))
     return refusal('detail', 'too_long', `must be a text of at most ${LONGEST_DETAIL} characters`);
+  // As a decoder leaves what is not UTF-8; and what PostgreSQL cannot keep.
+  if ([address, detail].some((text) => text?.includes('\ufffd') || text?.includes('\0')))
+    return refusal(detail === undefined ? 'recipient' : 'detail', 'invalid_encoding', 'is not a text in UTF-8');
   return {
     clientId,
     channel: channel as Channel,

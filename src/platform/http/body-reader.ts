@@ -17,6 +17,11 @@ const BATCH_PATHS = /^\/v1\/(messages\/batch|notifications)\/?$/;
 /** Lists that are taken as CSV too: such a body is read as `{"csv": "<the text>"}`. */
 const CSV_BODY_PATHS = /^\/v1\/suppressions\/?$/;
 
+/** Bodies that their handlers read as they come; see {@link streamedBody}. */
+const CSV_STREAM_PATHS = /^\/v1\/suppressions\/import\/?$/;
+/** Most bytes of those. */
+export const STREAM_LIMIT = 256 * MIB;
+
 export function bodyLimit(path: string, csv = false): number {
   return csv || EMAIL_PATHS.test(path) || BATCH_PATHS.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
 }
@@ -35,6 +40,13 @@ export function readBody(
   const declared = headers['content-length'];
   if (declared === undefined ? headers['transfer-encoding'] === undefined : declared === '0') {
     if (hasRawBody(path)) (request as HttpRequest).rawBody = Buffer.alloc(0);
+    done();
+    return;
+  }
+  if (CSV_STREAM_PATHS.test(path)) {
+    const problem = Number(declared) > STREAM_LIMIT ? tooLarge(STREAM_LIMIT) : checkStream(headers);
+    if (problem !== undefined) return refuse(request, () => done(problem));
+    if (headers.expect !== undefined) response.writeContinue();
     done();
     return;
   }
@@ -127,6 +139,26 @@ function checkMediaType(headers: IncomingMessage['headers'], csv: boolean): Prob
     return unsupported('content-encoding', 'must be identity: compressed bodies are not taken');
   }
   return undefined;
+}
+
+function checkStream(headers: IncomingMessage['headers']): Problem | undefined {
+  if (!isUtf8Of('text/csv', headers['content-type'])) return unsupported('content-type', 'must be text/csv in UTF-8');
+  return checkMediaType(headers, true);
+}
+
+/** The bytes of a body that was left to its handler. @throws Problem payload_too_large at the end of a body that is too long */
+export async function* streamedBody(request: IncomingMessage): AsyncGenerator<Buffer> {
+  let size = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size <= STREAM_LIMIT) yield chunk;
+    }
+  } catch (error) {
+    // Nobody reads the answer.
+    throw new Problem('invalid_request', 'The body broke off.', { cause: error });
+  }
+  if (size > STREAM_LIMIT) throw tooLarge(STREAM_LIMIT);
 }
 
 /** Whether a content type is the wanted one, in UTF-8. */

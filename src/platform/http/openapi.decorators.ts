@@ -136,7 +136,12 @@ export function platformRefusals(hasBody: boolean): Record<string, object> {
   return {
     400: malformed,
     413: problemAnswer(413, ['payload_too_large']),
-    415: problemAnswer(415, ['invalid_request'], 'The body is not JSON in UTF-8, or is compressed.', [type]),
+    415: problemAnswer(
+      415,
+      ['invalid_request'],
+      'The body is not of the type that the route takes, not in UTF-8, or compressed.',
+      [type],
+    ),
   };
 }
 
