@@ -14,7 +14,12 @@ import { TENANCY_SEALED } from './tenancy/tenant.entity';
 import { WEBHOOK_SEALED } from './webhook/endpoints/endpoint.row';
 
 /** Every column that holds a sealed value. */
-export const SEALED: readonly SealedColumn[] = [...TENANCY_SEALED, ...GATEWAY_SEALED, ...WEBHOOK_SEALED, ...PRIVACY_SEALED];
+export const SEALED: readonly SealedColumn[] = [
+  ...TENANCY_SEALED,
+  ...GATEWAY_SEALED,
+  ...WEBHOOK_SEALED,
+  ...PRIVACY_SEALED,
+];
 
 /**
  * Seals every stored secret with the first key of `UNIMSG_ENCRYPTION_KEYS`, and notes that in the audit log. May run beside the service, and
