@@ -9,6 +9,7 @@ import { acceptRow } from './rows/accept.row';
 import { bigTablesRow } from './rows/big-tables.row';
 import { callbacksRow } from './rows/callbacks.row';
 import { eventsRow } from './rows/events.row';
+import { inboundRow } from './rows/inbound.row';
 import { latencyRow } from './rows/latency.row';
 import { memoryRow } from './rows/memory.row';
 import { pathRow } from './rows/path.row';
@@ -20,6 +21,7 @@ const ROWS: Readonly<Record<RowName, (bed: Bed) => Promise<Figure[]>>> = {
   accept: acceptRow,
   path: pathRow,
   callbacks: callbacksRow,
+  inbound: inboundRow,
   events: eventsRow,
   latency: latencyRow,
   'big-tables': bigTablesRow,

@@ -10,6 +10,19 @@ export type RequestSource =
       accountSid: string;
       /** Messages to report on: Twilio's id and ours. Each is reported once. */
       messages: ReadonlyArray<readonly [externalId: string, messageId: string]>;
+    }
+  | {
+      kind: 'twilio-inbound';
+      path: string;
+      /** As the service knows itself: what is signed. */
+      publicUrl: string;
+      authToken: string;
+      accountSid: string;
+      /** Where the messages go, in turn. */
+      numbers: readonly string[];
+      /** The running number of the first message, and how many there are. */
+      firstNumber: number;
+      count: number;
     };
 
 /** One run of the load generator. */

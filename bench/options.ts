@@ -4,6 +4,7 @@ export const ROW_NAMES = [
   'accept',
   'path',
   'callbacks',
+  'inbound',
   'events',
   'latency',
   'big-tables',

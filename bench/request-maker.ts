@@ -11,7 +11,10 @@ export interface RequestMaker {
 }
 
 export function requestMaker(host: string, source: RequestSource): RequestMaker {
-  return source.kind === 'template' ? new TemplateMaker(host, source) : new CallbackMaker(host, source);
+  if (source.kind === 'template') return new TemplateMaker(host, source);
+  return new CallbackMaker(
+    source.kind === 'twilio-status' ? statusCallbacks(host, source) : inboundCallbacks(host, source),
+  );
 }
 
 /** One text with the running number put in; its length does not change, so only those digits are written. */
@@ -49,36 +52,70 @@ class TemplateMaker implements RequestMaker {
 /** Signed before the measurement begins: the provider's own work is not what is measured. */
 class CallbackMaker implements RequestMaker {
   number = 0;
-  private readonly requests: Buffer[];
+  private readonly requests: readonly Buffer[];
 
-  constructor(host: string, source: Extract<RequestSource, { kind: 'twilio-status' }>) {
-    this.requests = source.messages.map(([externalId, messageId]) => {
-      const path = `${source.path}?message_id=${messageId}`;
-      const fields = {
-        ApiVersion: '2010-04-01',
-        AccountSid: source.accountSid,
-        MessageSid: externalId,
-        SmsSid: externalId,
-        MessageStatus: 'delivered',
-        SmsStatus: 'delivered',
-        To: '+393331234567',
-        From: '+15005550006',
-      };
-      const body = encodeForm(fields);
-      const headers = {
-        Host: host,
-        'Content-Type': 'application/x-www-form-urlencoded; charset=UTF-8',
-        'User-Agent': 'TwilioProxy/1.1',
-        'X-Twilio-Signature': twilioSignature(source.authToken, `${source.publicUrl}${path}`, Object.entries(fields)),
-        'Content-Length': String(Buffer.byteLength(body)),
-      };
-      return Buffer.from(head(path, headers) + body);
-    });
+  constructor(requests: Iterable<Buffer>) {
+    this.requests = [...requests];
   }
 
   next(): Buffer | undefined {
     return this.requests[this.number++];
   }
+}
+
+function* statusCallbacks(host: string, source: Extract<RequestSource, { kind: 'twilio-status' }>): Generator<Buffer> {
+  for (const [externalId, messageId] of source.messages) {
+    yield signed(host, source, `${source.path}?message_id=${messageId}`, {
+      ApiVersion: '2010-04-01',
+      AccountSid: source.accountSid,
+      MessageSid: externalId,
+      SmsSid: externalId,
+      MessageStatus: 'delivered',
+      SmsStatus: 'delivered',
+      To: '+393331234567',
+      From: '+15005550006',
+    });
+  }
+}
+
+function* inboundCallbacks(
+  host: string,
+  source: Extract<RequestSource, { kind: 'twilio-inbound' }>,
+): Generator<Buffer> {
+  for (let n = source.firstNumber; n < source.firstNumber + source.count; n++) {
+    const sid = `SM${n.toString(16).padStart(32, '0')}`;
+    yield signed(host, source, source.path, {
+      ApiVersion: '2010-04-01',
+      AccountSid: source.accountSid,
+      MessageSid: sid,
+      SmsMessageSid: sid,
+      SmsSid: sid,
+      SmsStatus: 'received',
+      NumMedia: '0',
+      NumSegments: '1',
+      To: source.numbers[n % source.numbers.length]!,
+      From: `+39333${String(n % 10_000_000).padStart(7, '0')}`,
+      FromCountry: 'IT',
+      Body: `Is order ${n} on its way?`,
+    });
+  }
+}
+
+function signed(
+  host: string,
+  { publicUrl, authToken }: { publicUrl: string; authToken: string },
+  path: string,
+  fields: Record<string, string>,
+): Buffer {
+  const body = encodeForm(fields);
+  const headers = {
+    Host: host,
+    'Content-Type': 'application/x-www-form-urlencoded; charset=UTF-8',
+    'User-Agent': 'TwilioProxy/1.1',
+    'X-Twilio-Signature': twilioSignature(authToken, `${publicUrl}${path}`, Object.entries(fields)),
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
+  return Buffer.from(head(path, headers) + body);
 }
 
 function head(path: string, headers: Record<string, string>): string {
