@@ -61,6 +61,12 @@ interface Draft {
   detail: Record<string, unknown> | null;
 }
 
+interface Place {
+  numberId: string;
+  number: string;
+  sequence: number;
+}
+
 /** No clock is beyond it, and PostgreSQL can keep it: the year 2100. */
 const LATEST = 4_102_444_800_000;
 
@@ -98,6 +104,14 @@ export class InboundWriter {
     const { outcome, matched } = await this.place(tx, drafts, waiting);
     outcome.known = order.map((draft) => matched.has(draft));
     return outcome;
+  }
+
+  /** Messages that are whole, as {@link arrivedParameters} wants them; where they belong is found when they are written. */
+  prepare(received: readonly ReceivedInbound[]): Array<NewInbound & { data: object }> {
+    return received.map((one) => {
+      const message = newInbound(this.draftOf(one), undefined);
+      return { ...message, data: inboundEventData(message) };
+    });
   }
 
   /** Writes what is there of long messages whose parts have waited long enough. Answers how many sets of parts were looked at. */
@@ -141,7 +155,7 @@ export class InboundWriter {
       textArray(all.map((draft) => draft.recipient)),
       plainArray(all.map((_, index) => index < drafts.length)),
     ]);
-    const places = new Map<Draft, { numberId: string; number: string; sequence: number }>();
+    const places = new Map<Draft, Place>();
     const given = new Map<string, number>();
     for (const { n, id, number, before } of rows) {
       const draft = all[n - 1]!;
@@ -155,19 +169,7 @@ export class InboundWriter {
     }
     if (drafts.length === 0) return { outcome, matched };
     const receivers = await this.receiversOf(tx, [...given.keys()]);
-    const messages = drafts.map((draft): NewInbound => {
-      const { recipient, ...rest } = draft;
-      const place = places.get(draft);
-      return {
-        ...rest,
-        id: newId('inbound'),
-        eventId: newId('event'),
-        recipient: recipient === '' ? (place?.number ?? '') : recipient,
-        numberId: place?.numberId ?? null,
-        sequence: place?.sequence ?? null,
-        state: place ? 'received' : 'unmatched',
-      };
-    });
+    const messages = drafts.map((draft) => newInbound(draft, places.get(draft)));
     const deliveries = messages.flatMap((message) =>
       (receivers.get(message.numberId ?? '') ?? []).map((receiver) => ({ message, receiver })),
     );
@@ -227,6 +229,19 @@ export class InboundWriter {
     const { channel } = this.providers.require(provider);
     return { clientId, configId, provider, channel, sender, recipient, providerSequence: null, ...message };
   }
+}
+
+function newInbound(draft: Draft, place: Place | undefined): NewInbound {
+  const { recipient, ...rest } = draft;
+  return {
+    ...rest,
+    id: newId('inbound'),
+    eventId: newId('event'),
+    recipient: recipient === '' ? (place?.number ?? '') : recipient,
+    numberId: place?.numberId ?? null,
+    sequence: place?.sequence ?? null,
+    state: place ? 'received' : 'unmatched',
+  };
 }
 
 function partOf(draft: Draft, part: NonNullable<InboundEvent['part']>): ReceivedPart {

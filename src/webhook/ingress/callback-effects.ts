@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EngagementEvent, InboundEvent, NormalizedEvent } from '../../gateway/contracts/callback';
 import { ProviderRegistry } from '../../gateway/provider-registry';
 import type { Channel } from '../../kernel/channel';
+import { arrivedParameters } from '../../messaging/inbound/inbound-statements';
 import { InboundWriter, type InboundOutcome, type ReceivedInbound } from '../../messaging/inbound/inbound-writer';
 import { EngagementWriter } from '../../messaging/record/engagement-writer';
 import { optOutWord } from '../../messaging/suppression/opt-out-words';
@@ -16,6 +17,7 @@ import { SuppressionDirectory } from '../../messaging/suppression/suppression-di
 import { feedSuppressions, restoreRecipient } from '../../messaging/suppression/suppression-statements';
 import type { Transaction } from '../../platform/database/database';
 import { PersonHashes } from '../../tenancy/person-hashes';
+import type { ReceivedEvent } from './received-event';
 
 /** A callback with more to it than a status, and the message that it is about as far as it is known. */
 export interface EffectfulCallback {
@@ -51,6 +53,19 @@ export class CallbackEffects {
     private readonly inbound: InboundWriter,
     private readonly hashes: PersonHashes,
   ) {}
+
+  /** Whether a callback is a whole message from a person, who wants nothing but to be read. */
+  isPlainMessage({ event, provider }: ReceivedEvent): boolean {
+    if (event?.kind !== 'inbound' || (event.part !== undefined && event.part.total > 1) || event.to === '')
+      return false;
+    const channel = this.providers.get(provider)?.channel;
+    return channel !== undefined && isPhoneChannel(channel) && optOutOf(event) === undefined;
+  }
+
+  /** What the statement that stores plain messages wants to know of them. */
+  messageParameters(received: readonly ReceivedEvent[]): unknown[] {
+    return arrivedParameters(this.inbound.prepare(received as readonly ReceivedInbound[]));
+  }
 
   async applyIn(tx: Transaction, callbacks: readonly EffectfulCallback[]): Promise<CallbackOutcome> {
     const engaged = callbacks.filter(({ event, messageId }) => event.kind === 'engagement' && messageId !== null);
@@ -94,6 +109,11 @@ export class CallbackEffects {
     );
     const known = callbacks.map((callback) => matched.get(callback) ?? messages.get(callback) !== undefined);
     return { known, suppressed, ...(inbound && { inbound }) };
+  }
+
+  /** Call after plain messages are committed. */
+  messagesCommitted(clientIds: Set<string>, numberIds: Set<string>): void {
+    this.inbound.committed({ known: [], clientIds, numberIds, unmatched: new Set(), alerted: [] });
   }
 
   /**

@@ -15,7 +15,8 @@ import type { Database } from '../../platform/database/database';
 import { EventSignal, EventStore } from '../../platform/events/event-store';
 import type { PersonHashes } from '../../tenancy/person-hashes';
 import { CallbackEffects } from './callback-effects';
-import { CallbackStore, type ReceivedEvent } from './callback-store';
+import { CallbackStore } from './callback-store';
+import type { ReceivedEvent } from './received-event';
 
 const TENANT = 'acme_0123456789ab';
 const NUMBER = '+393330000001';

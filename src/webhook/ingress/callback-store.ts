@@ -1,107 +1,32 @@
 import { Injectable } from '@nestjs/common';
 import { GroupCommit } from '../../kernel/group-commit';
-import { messageIdTime, newId } from '../../kernel/ids';
+import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import type { NormalizedEvent, StatusEvent } from '../../gateway/contracts/callback';
 import type { MessageState } from '../../messaging/record/message.types';
 import { MessageWriter, type AppliedChanges, type MessageChange } from '../../messaging/record/message-writer';
-import {
-  STATE_COLUMNS,
-  WRITE_CTES,
-  WRITE_PARAMETERS,
-  writeParameters,
-} from '../../messaging/record/message-statements';
-import { Database, type Transaction, isDatabaseUnavailable, statement } from '../../platform/database/database';
-import { byteaArray, jsonArray, plainArray, textArray } from '../../platform/database/pg-array';
+import { writeParameters } from '../../messaging/record/message-statements';
+import { Database, type Transaction, isDatabaseUnavailable } from '../../platform/database/database';
+import { plainArray, textArray } from '../../platform/database/pg-array';
 import { EventSignal } from '../../platform/events/event-store';
 import { CallbackEffects, hasEffects, takesLongWay, type CallbackOutcome } from './callback-effects';
+import {
+  FIND_MESSAGES,
+  INSERT,
+  rawParameters,
+  RETRY_MINUTES,
+  STORE,
+  STORE_INBOUND,
+  TAKE_KEYS,
+} from './callback-statements';
+import { isReport, type ReceivedEvent, type StoredItem } from './received-event';
 
-/** One event out of a verified callback, or a verified callback that could not be read (`event` null). */
-export interface ReceivedEvent {
-  clientId: string;
-  configId: string;
-  /** Provider key. */
-  provider: string;
-  kind: string;
-  event: NormalizedEvent | null;
-  /** Dedupes within a config. */
-  eventId: string;
-  receivedAt: number;
-  /** What is kept of the request besides its body; without secrets. */
-  request: object;
-  rawBody: Buffer;
-}
-
-/** What a stored callback is: told apart in `GET /v1/provider-events`. */
-export type CallbackState = 'matched' | 'unmatched' | 'unmapped' | 'ignored' | 'unparsable';
-
-/** How long an event whose message is not known yet is tried again: a provider can be quicker than its own answer to us. */
-const RETRY_MINUTES = 10;
 const MAX_BATCH = 500;
 const MAX_WAITING = 10_000;
 /** A callback that comes while others do may wait this long for them, milliseconds. */
 const LINGER_MS = 3;
 /** While one flush is written the next one can be filled and sent. */
 const PARALLEL = 2;
-
-// Ordered, so that two processes that get the same repeats cannot wait for each other. A key whose time is over is taken anew.
-const TAKE_KEYS = statement(
-  'provider_events.take_keys',
-  `WITH input AS (
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[]) WITH ORDINALITY
-       AS i(config_id, event_id, external_id, at, lasts, n)
-   ), fresh AS (
-     INSERT INTO provider_event_keys AS k (config_id, event_id, created_at, expires_at)
-     SELECT config_id, event_id, now(), to_timestamp((at + lasts) / 1000) FROM input ORDER BY 1, 2
-     ON CONFLICT (config_id, event_id) DO UPDATE SET created_at = excluded.created_at, expires_at = excluded.expires_at
-       WHERE k.expires_at <= (SELECT to_timestamp(i.at / 1000) FROM input i WHERE i.config_id = excluded.config_id AND i.event_id = excluded.event_id LIMIT 1)
-     RETURNING config_id, event_id
-   )
-   SELECT min(i.n)::int AS n, min(x.message_id) AS message_id
-   FROM fresh f JOIN input i USING (config_id, event_id)
-   LEFT JOIN external_ids x ON x.config_id = i.config_id AND x.external_id = i.external_id
-   GROUP BY i.config_id, i.event_id`,
-);
-
-// What the provider's ids are mapped to, and the messages that the callbacks name themselves, at once.
-const FIND_MESSAGES = statement(
-  'provider_events.find_messages',
-  `SELECT i.n::int, x.message_id AS mapped, ${STATE_COLUMNS}
-   FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) WITH ORDINALITY AS i(config_id, external_id, hint, at, n)
-   LEFT JOIN external_ids x ON x.config_id = i.config_id AND x.external_id = i.external_id
-   LEFT JOIN messages m ON m.id = i.hint AND m.created_at = to_timestamp(i.at / 1000.0)`,
-);
-
-/** The rows of `provider_events`, from parameters that begin at a number. */
-const rawRows = (first: number) => {
-  const types = 'text float8 text text text text text text text text jsonb jsonb bytea bool'.split(' ');
-  return `unnest(${types.map((type, index) => `$${first + index}::${type}[]`).join(', ')})
-     AS i(id, at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized, request, raw_body, retry)`;
-};
-
-const INSERT_RAW = `INSERT INTO provider_events (id, created_at, client_id, provider, kind, config_id, event_id, external_id, message_id, state, normalized,
-                                request, raw_body, retry_until)
-   SELECT i.id, to_timestamp(i.at / 1000.0), i.client_id, i.provider, i.kind, i.config_id, i.event_id, i.external_id, i.message_id, i.state,
-          i.normalized, i.request, i.raw_body, CASE WHEN i.retry THEN now() + interval '${RETRY_MINUTES} minutes' END`;
-
-const INSERT = statement('provider_events.insert', `${INSERT_RAW} FROM ${rawRows(1)}`);
-
-// Everything in one statement: the messages that change, the keys and the raw rows. An event whose message was changed by somebody else in the
-// meantime is left out whole, and goes the longer way.
-const STORE = statement(
-  'provider_events.store',
-  `WITH ${WRITE_CTES}, raw AS MATERIALIZED (
-     SELECT * FROM ${rawRows(WRITE_PARAMETERS + 1)}
-   ), fresh AS (
-     INSERT INTO provider_event_keys (config_id, event_id, created_at)
-     SELECT r.config_id, r.event_id, now() FROM raw r
-     WHERE r.message_id IS NULL OR r.message_id NOT IN (SELECT id FROM input) OR r.message_id IN (SELECT id FROM changed)
-     ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING config_id, event_id
-   ), kept AS (
-     ${INSERT_RAW} FROM raw i WHERE ((i.config_id, i.event_id) IN (SELECT config_id, event_id FROM fresh)) IS TRUE
-   )
-   SELECT id FROM changed`,
-);
 
 /**
  * Keeps callbacks, each provider event once, and applies them: raw row, message and outgoing event are committed together, before the
@@ -117,7 +42,16 @@ export class CallbackStore {
     MAX_WAITING,
     tooMany,
   );
-  /** Apart from plain statuses, so that these pay nothing for what few callbacks need. */
+  /** What people write, where nothing more follows from it. */
+  private readonly messages = new GroupCommit<ReceivedEvent, void>(
+    (events) => this.flush(events, (batch) => this.storeMessages(batch)),
+    MAX_BATCH,
+    LINGER_MS,
+    PARALLEL,
+    MAX_WAITING,
+    tooMany,
+  );
+  /** Apart from plain statuses and messages, so that these pay nothing for what few callbacks need. */
   private readonly effectful = new GroupCommit<ReceivedEvent, void>(
     (events) => this.flush(events, (batch) => this.storeTogether(batch)),
     MAX_BATCH,
@@ -136,11 +70,12 @@ export class CallbackStore {
 
   /** Resolves when the event is committed, or was before. @throws Problem 503 when the database is away: the provider sends it again */
   store(event: ReceivedEvent): Promise<void> {
+    if (this.effects.isPlainMessage(event)) return this.messages.add(event);
     return (takesLongWay(event.event) ? this.effectful : this.plain).add(event);
   }
 
   async drain(): Promise<void> {
-    await Promise.all([this.plain.drain(), this.effectful.drain()]);
+    await Promise.all([this.plain.drain(), this.messages.drain(), this.effectful.drain()]);
   }
 
   /** Tries events again whose message was not known when they came. Answers how many found theirs. */
@@ -249,6 +184,22 @@ export class CallbackStore {
     );
   }
 
+  private async storeMessages(events: readonly ReceivedEvent[]): Promise<void> {
+    const items = events.map((received): StoredItem => ({ received, messageId: null, known: true }));
+    const [row] = await this.database.query<{ located: number[]; numbers: string[] }>(STORE_INBOUND, [
+      ...rawParameters(items),
+      plainArray(events.map(({ event }) => (event?.kind === 'inbound' ? event.repeatsFor : null))),
+      Math.max(...events.map(({ receivedAt }) => receivedAt)),
+      ...this.effects.messageParameters(events),
+    ]);
+    const located = new Set(row!.located);
+    if (row!.numbers.length > 0) {
+      const clientIds = events.filter((_, index) => located.has(index + 1)).map(({ clientId }) => clientId);
+      this.effects.messagesCommitted(new Set(clientIds), new Set(row!.numbers));
+    }
+    if (located.size < events.length) await this.storeTogether(events.filter((_, index) => !located.has(index + 1)));
+  }
+
   /** The longer way: lock, work out, write. */
   private async storeTogether(events: readonly ReceivedEvent[]): Promise<void> {
     const applied = await this.database.flush((tx) => this.storeIn(tx, events));
@@ -295,6 +246,7 @@ export class CallbackStore {
       textArray(events.map((event) => event.event?.externalId)),
       plainArray(events.map((event) => event.receivedAt)),
       plainArray(events.map(({ event }) => (event?.kind === 'inbound' ? event.repeatsFor : null))),
+      Math.max(...events.map(({ receivedAt }) => receivedAt)),
     ]);
     if (fresh.length === 0) return undefined;
     const items: StoredItem[] = fresh
@@ -321,13 +273,6 @@ export class CallbackStore {
   }
 }
 
-interface StoredItem {
-  received: ReceivedEvent;
-  messageId: string | null;
-  /** The message is there and is the tenant's. */
-  known: boolean;
-}
-
 /** One of several equal events in a batch. */
 function distinct(events: readonly ReceivedEvent[]): ReceivedEvent[] {
   return [...new Map(events.map((event) => [`${event.configId}\n${event.eventId}`, event])).values()];
@@ -338,47 +283,8 @@ function changeOf({ received, messageId }: StoredItem): MessageChange {
   return reportChange(event as StatusEvent, messageId!, clientId, configId, provider, receivedAt);
 }
 
-function rawParameters(items: readonly StoredItem[]): unknown[] {
-  const states = items.map(({ received, known }) => stateOf(received.event, known));
-  return [
-    textArray(items.map(() => newId('providerEvent'))),
-    plainArray(items.map(({ received }) => received.receivedAt)),
-    textArray(items.map(({ received }) => received.clientId)),
-    textArray(items.map(({ received }) => received.provider)),
-    textArray(items.map(({ received }) => received.kind)),
-    textArray(items.map(({ received }) => received.configId)),
-    textArray(items.map(({ received }) => received.eventId)),
-    textArray(items.map(({ received }) => received.event?.externalId)),
-    textArray(items.map(({ messageId, known }) => (known ? messageId : null))),
-    textArray(states),
-    jsonArray(items.map(({ received }) => received.event)),
-    jsonArray(items.map(({ received }) => received.request)),
-    byteaArray(items.map(({ received }) => received.rawBody)),
-    plainArray(items.map(({ received }, index) => states[index] === 'unmatched' && isRetried(received.event))),
-  ];
-}
-
 function tooMany(): Problem {
   return Problem.unavailable('Too many callbacks at once; send it again.');
-}
-
-/** A status that the provider's table knows. */
-function isReport(
-  event: NormalizedEvent | null,
-): event is StatusEvent & { status: NonNullable<StatusEvent['status']> } {
-  return event?.kind === 'status' && event.status !== null;
-}
-
-/** What is about a message, and waits for it when it is not known yet. */
-function isRetried(event: NormalizedEvent | null): boolean {
-  return isReport(event) || event?.kind === 'engagement';
-}
-
-export function stateOf(event: NormalizedEvent | null, known: boolean): CallbackState {
-  if (event === null) return 'unparsable';
-  if (event.kind === 'ignored') return 'ignored';
-  if (event.kind === 'status' && event.status === null) return 'unmapped';
-  return known ? 'matched' : 'unmatched';
 }
 
 /** The change that a provider's status makes. */

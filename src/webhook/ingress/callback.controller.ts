@@ -13,7 +13,8 @@ import { ProviderRegistry } from '../../gateway/provider-registry';
 import { Public } from '../../tenancy/auth.decorators';
 import { CallbackProof, type ProvedCallback } from './callback-proof';
 import { readCallback } from './callback-events';
-import { CallbackStore, type ReceivedEvent } from './callback-store';
+import { CallbackStore } from './callback-store';
+import type { ReceivedEvent } from './received-event';
 import { CallbackMetrics } from './callback-metrics';
 import { ApiCallback } from './callback.openapi';
 

@@ -10,7 +10,8 @@ import { EventSignal } from '../../platform/events/event-store';
 import { CallbackEffects, hasEffects, type CallbackOutcome } from './callback-effects';
 import { textArray } from '../../platform/database/pg-array';
 import { readCallback, storableEvents } from './callback-events';
-import { reportChange, stateOf } from './callback-store';
+import { reportChange } from './callback-store';
+import { stateOf } from './received-event';
 import type { ProviderEventView } from './provider-event.view';
 
 interface Row {
