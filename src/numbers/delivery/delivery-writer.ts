@@ -72,10 +72,12 @@ export class DeliveryWriter {
       const next = least(before?.next ?? null, result?.nextAttemptAt ?? null);
       receivers.set(receiverId, { cursor: Math.max(cursor, before?.cursor ?? 0), health, next });
     }
-    const values = [...receivers.values()];
+    // In the order in which others take these locks, so that nobody waits in a circle.
+    const sorted = [...receivers].sort(([a], [b]) => (a < b ? -1 : 1));
+    const values = sorted.map(([, value]) => value);
     const rows = await tx.query<{ id: string }>(TOUCH, [
       this.owner,
-      textArray([...receivers.keys()]),
+      textArray(sorted.map(([id]) => id)),
       plainArray(values.map(({ cursor }) => cursor)),
       plainArray(values.map(({ health }) => health.failuresInRow)),
       plainArray(values.map(({ health }) => health.failingSince)),

@@ -81,7 +81,7 @@ export class NumberDeliveryDto {
 
   @ApiPropertyOptional({
     description:
-      'For `webhook`. `form`: urlencoded `originator`, `destination`, `date_time` and `text`; taken when the body of the answer is `+OK`. `json`: the event `inbound.received`, with the same rule.',
+      'For `webhook`. `form`: urlencoded `originator`, `destination`, `date_time` and `text`; taken when the body of the answer is `+OK`, whatever its status. `json`: the event `inbound.received`; taken when the answer is a 2xx.',
     enum: RECEIVER_FORMATS,
     default: 'json',
     example: 'form',
