@@ -84,6 +84,8 @@ export class Eraser {
 
   private work(tx: Transaction, erased: Erased, place: Place): Promise<Progress> {
     switch (place.step) {
+      case 'planned':
+        return this.planned(tx, erased, place);
       case 'messages':
       case 'mails':
         return this.messages(tx, erased, place);
@@ -93,8 +95,6 @@ export class Eraser {
         return this.callbacks(tx, erased, place);
       case 'deliveries':
         return this.deliveries(tx, erased, place);
-      case 'notifications':
-        return this.notifications(tx, erased, place);
       case 'others':
         return this.others(tx, erased);
     }
@@ -140,6 +140,17 @@ export class Eraser {
     ]);
     const last = rows.at(-1);
     return { hits: rows.filter(({ hit }) => hit), last: rows.length < MAILS ? null : [last!.at, last!.id] };
+  }
+
+  private async planned(tx: Transaction, { clientId, person, hash }: Erased, place: Place): Promise<Progress> {
+    const counts: ErasedCounts = {};
+    if (place.cursor.length === 0)
+      counts.fallbacks = await tx.execute(ERASE_FALLBACKS, [clientId, person.address, hash]);
+    const page = await eraseNotifications(tx, clientId, person.pattern ?? NEVER, place.cursor[0] ?? '');
+    counts.notifications = page.notifications;
+    if (page.waits) return { counts, next: place, waits: true };
+    const next = page.last === null ? after('planned') : { step: place.step, cursor: [page.last] };
+    return { counts, next, waits: false };
   }
 
   private async messages(tx: Transaction, erased: Erased, place: Place): Promise<Progress> {
@@ -214,25 +225,13 @@ export class Eraser {
     return row?.endpoint_id;
   }
 
-  private async notifications(tx: Transaction, { clientId, person }: Erased, place: Place): Promise<Progress> {
-    const { notifications, last } = await eraseNotifications(
-      tx,
-      clientId,
-      person.pattern ?? NEVER,
-      place.cursor[0] ?? '',
-    );
-    const next = last === null ? after('notifications') : { step: place.step, cursor: [last] };
-    return { counts: { notifications }, next, waits: false };
-  }
-
   private async others(tx: Transaction, { clientId, person, hash }: Erased): Promise<Progress> {
     const hashed = await tx.execute(HASH_SUPPRESSIONS, [clientId, person.address, hash]);
     const dropped = await tx.execute(DROP_SUPPRESSIONS, [clientId, person.address]);
     if (hashed + dropped > 0) await this.feed.publish(tx, SUPPRESSIONS_CHANGED, clientId);
-    const fallbacks = await tx.execute(ERASE_FALLBACKS, [clientId, person.address, hash]);
     await tx.execute(ERASE_PARTS, [clientId, person.address]);
     const alerts = await tx.execute(ERASE_ALERTS, [clientId, person.pattern ?? NEVER, replacement(person)]);
-    return { counts: { suppressions: hashed + dropped, fallbacks, alerts }, next: null, waits: false };
+    return { counts: { suppressions: hashed + dropped, alerts }, next: null, waits: false };
   }
 }
 

@@ -1,15 +1,7 @@
 import type { SealedColumn } from '../platform/secrets/resealer';
 
-/** The order in which a person is erased. */
-export const ERASURE_STEPS = [
-  'messages',
-  'mails',
-  'inbound',
-  'callbacks',
-  'deliveries',
-  'notifications',
-  'others',
-] as const;
+/** The order in which a person is erased: first what would become further messages. */
+export const ERASURE_STEPS = ['planned', 'messages', 'mails', 'inbound', 'callbacks', 'deliveries', 'others'] as const;
 export type ErasureStep = (typeof ERASURE_STEPS)[number];
 
 /** What of a person was erased, by kind of record. */

@@ -60,7 +60,7 @@ export class ErasureService {
     await this.database.tenant(clientId, (tx) =>
       tx.execute(
         `INSERT INTO erasures (id, client_id, recipient_hash, recipient, state, step, lease_until, created_at)
-         VALUES ($1, $2, $3, $4, 'running', 'messages', to_timestamp($5 / 1000.0), to_timestamp($6 / 1000.0))`,
+         VALUES ($1, $2, $3, $4, 'running', 'planned', to_timestamp($5 / 1000.0), to_timestamp($6 / 1000.0))`,
         [
           id,
           clientId,

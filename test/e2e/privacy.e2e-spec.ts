@@ -227,6 +227,31 @@ describe('privacy', () => {
     for (const id of others) expect((await tenant.message(id)).content).toMatchObject({ subject: 'the-secret-word' });
   });
 
+  it('takes a person out of notifications that are not sent yet', async () => {
+    const tenant = await service.tenant();
+    const [ada, bob] = [freshNumber('+39347'), freshNumber('+39347')];
+    const template = await tenant.api.post('/v1/templates', {
+      name: 'reminder',
+      channels: { sms: { message: 'the-secret-word, {{ name }}' } },
+    });
+    assertStatus(template, 201);
+    const made = await tenant.api.post('/v1/notifications', {
+      template_id: template.body.data.id,
+      idempotency_prefix: 'once',
+      send_at: new Date(Date.now() + DAY).toISOString(),
+      recipients: [
+        { id: 'one', channels: { sms: ada }, data: { name: 'Ada-Lovelace' } },
+        { id: 'two', channels: { sms: bob }, data: { name: 'Bob' } },
+      ],
+    });
+    expect([201, 202]).toContain(made.status);
+    const receipt = await erase(tenant, ada);
+    expect(receipt.counts.notifications + receipt.counts.canceled).toBeGreaterThan(0);
+    expect(await search(tenant.clientId, `${ada.slice(1)}|Ada-Lovelace`)).toEqual([]);
+    expect(await search(tenant.clientId, bob.slice(1))).not.toEqual([]);
+    assertStatus(await tenant.api.get(`/v1/notifications/${made.body.data.notification_id}`), 200);
+  });
+
   it.each(['', ' ', 'a\u0007b', 'x'.repeat(1001)])('refuses to erase %j', async (recipient) => {
     const tenant = await service.tenant({ twilio: false, vonage: false, sms: null });
     const answer = await tenant.api.post('/v1/privacy/erase', { recipient });
