@@ -54,6 +54,9 @@ export function changeTemplate(old: NewTemplate, dto: UpdateTemplateDto): NewTem
         : readLocale(dto.default_locale, 'default_locale', errors),
     variables: dto.variables === undefined ? old.content.variables : readVariables(dto.variables, errors),
   };
+  for (const channel of CHANNELS)
+    if (dto.channels?.[channel] === null && Object.keys(content.channels).length === 0)
+      errors.push(fieldError(`channels.${channel}`, 'last_one', 'is the last channel that there is'));
   return checked({ name: dto.name ?? old.name, content }, errors);
 }
 
@@ -68,7 +71,7 @@ export function localeOf(tag: string | null | undefined, field: string): string 
 function checked(template: NewTemplate, errors: FieldError[]): NewTemplate {
   const { name, content } = template;
   if (name.trim() === '') errors.push(fieldError('name', 'required', 'must not be blank'));
-  if (CHANNELS.every((channel) => content.channels[channel] === undefined))
+  if (errors.length === 0 && CHANNELS.every((channel) => content.channels[channel] === undefined))
     errors.push(fieldError('channels', 'too_few', 'must have at least one channel'));
   checkChannels(content.channels, 'channels', errors);
   for (const [locale, channels] of Object.entries(content.locales)) {

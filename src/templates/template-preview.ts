@@ -8,7 +8,7 @@ import type { PreviewTemplateDto } from './dto/templates.dto';
 import type { ChannelPreviewView, TemplatePreviewView } from './dto/templates.view';
 import { addressed } from './recipient-address';
 import { localeOf } from './template-input';
-import { errorsAt } from './problem-path';
+import { errorsAt, fieldError } from './problem-path';
 import { TemplatesService } from './templates.service';
 import { unprocessable } from './unprocessable';
 import { examplesOf, withDefaults } from './variables';
@@ -36,11 +36,13 @@ export class TemplatePreview {
     const version = await this.templates.get(clientId, id, dto.version);
     const template = this.templates.compile(clientId, version);
     if (dto.channel !== undefined && !template.channels.includes(dto.channel))
-      throw Problem.field(
-        'channel',
-        'not_in_template',
-        `must be one of ${template.channels.join(', ')}: the template has no other`,
-      );
+      throw unprocessable([
+        fieldError(
+          'channel',
+          'not_in_template',
+          `must be one of ${template.channels.join(', ')}: the template has no other`,
+        ),
+      ]);
     const { variables } = template.content;
     const { data, errors } = withDefaults(variables, dto.data ?? examplesOf(variables));
     const channels: Partial<Record<Channel, ChannelPreviewView>> = {};

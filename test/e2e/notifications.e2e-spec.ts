@@ -327,6 +327,28 @@ describe('notifications', () => {
     expect(done.progress).toMatchObject({ accepted: 1, replayed: 1, rejected: 0 });
   }, 30_000);
 
+  it('waits for a quota that is used up, and goes on when there is more', async () => {
+    const lone = await service.tenant();
+    const limit = async (daily: number) =>
+      assertStatus(await service.admin.patch(`/admin/tenants/${lone.clientId}`, { quotas: { daily } }), 200);
+    await limit(3);
+    const templateId = await template({ name: 'x', channels: { sms: { message: 'x' } } }, lone);
+    const numbers = Array.from({ length: 5 }, () => freshNumber());
+    const id = await notify({ template_id: templateId, recipients: numbers.map((number) => person(number)) }, lone);
+    const own = async () => (await lone.api.get(`/v1/notifications/${id}`)).body.data;
+    const short = await eventually(own, ({ totals }) => totals.sent === 3);
+    expect(short).toMatchObject({ status: 'processing', progress: { accepted: 3, pending: 2, rejected: 0 } });
+    await limit(5);
+    // Their next turn is within the hour.
+    await service.database.database.query(
+      'UPDATE notification_recipients SET due_at = now() WHERE notification_id = $1',
+      [id],
+    );
+    const done = await eventually(own, ({ totals }) => totals.sent === 5);
+    expect(done.progress).toMatchObject({ accepted: 5, rejected: 0 });
+    for (const number of numbers) expect(service.twilio.messages.filter(({ to }) => to === number)).toHaveLength(1);
+  });
+
   it('makes each message once with several processes, one of which takes over what another one had in hand', async () => {
     const others: RunningProcess[] = [await service.another(), await service.another()];
     try {

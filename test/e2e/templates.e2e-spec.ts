@@ -82,6 +82,16 @@ describe('templates', () => {
     expect((await tenant.api.delete(path)).status).toBe(404);
   });
 
+  it('keeps one channel', async () => {
+    const { id } = await one('x');
+    const refused = await tenant.api.patch(`/v1/templates/${id}`, { channels: { sms: null } });
+    expect([refused.status, refused.body.errors[0].field]).toEqual([400, 'channels.sms']);
+    const other = await tenant.api.patch(`/v1/templates/${id}`, { channels: { sms: null, push: { title: 'x' } } });
+    expect(Object.keys(other.body.data.channels)).toEqual(['push']);
+    const absent = await preview(id, { channel: 'sms' });
+    expect([absent.status, absent.body.errors[0].field]).toEqual([422, 'channel']);
+  });
+
   it('lists pages, newest first', async () => {
     const ids = [];
     for (let i = 0; i < 3; i++) ids.unshift((await create()).id);
