@@ -15,7 +15,7 @@ describe('quotas', () => {
   beforeAll(async () => {
     service = await Service.start();
     second = await service.another();
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await second?.stop();

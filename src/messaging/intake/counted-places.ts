@@ -26,13 +26,13 @@ export class CountedPlaces {
     this.counters = this.groups.flat();
   }
 
-  /** The number, from 1, of the group of the tenant's counters; null without such. */
+  /** The number, from 1, of the group of the tenant's counters; null without such, or for a message of no batch: it repeats the key of one. */
   tenant({ quotas }: Counted): number | null {
-    return quotas?.tenant ? this.numbers.get(keyOf(quotas.tenant))! : null;
+    return quotas?.tenant ? (this.numbers.get(keyOf(quotas.tenant)) ?? null) : null;
   }
 
   config({ quotas }: Counted): number | null {
-    return quotas?.config ? this.numbers.get(keyOf(quotas.config))! : null;
+    return quotas?.config ? (this.numbers.get(keyOf(quotas.config)) ?? null) : null;
   }
 
   of(message: Counted): QuotaCounter[] {

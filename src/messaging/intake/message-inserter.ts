@@ -151,14 +151,14 @@ export class MessageInserter {
     return this.again(messages, results);
   }
 
-  /** Rows whose places went to others that turned out to repeat a key: there is room for them yet. */
+  /** Rows whose places went to others that turned out to repeat a key, and rows that repeat the key of one that was refused: there may be room for them. */
   private async again(
     messages: readonly NewMessage[],
     results: ReadonlyArray<InsertResult | Error>,
   ): Promise<Array<InsertResult | Error>> {
     const lost = messages.filter((_, index) => results[index] === LOST_ITS_PLACE);
     if (lost.length === 0 || lost.length === messages.length) return [...results];
-    const second = (await this.store(lost)).values();
+    const second = (await this.flush(lost)).values();
     return results.map((result) => (result === LOST_ITS_PLACE ? second.next().value! : result));
   }
 
@@ -177,26 +177,31 @@ export class MessageInserter {
     const places = new CountedPlaces(messages, (scope) => this.ledger.counters(scope));
     const used = new Map<QuotaCounter, number>();
     let rest = messages;
-    for (let openings = 0; ; openings++) {
-      const rows = await this.database.query<Partial<ChargedRow> & { id: string | null }>(INSERT_COUNTED, [
-        ...insertParameters(rest, this.config.idempotencyHours),
-        plainArray(rest.map((message) => places.tenant(message))),
-        plainArray(rest.map((message) => places.config(message))),
-        ...counterParameters(places.groups),
-      ]);
-      for (const { id } of rows) if (id !== null) stored.add(id);
-      const charged = rows.filter((row): row is ChargedRow & { id: null } => row.id === null);
-      for (const [counter, count] of this.ledger.note(places.counters, charged)) used.set(counter, count);
-      const missing = places.counters.filter((counter) => !used.has(counter));
-      // Once a period, for the first message of it.
-      if (missing.length === 0) break;
-      if (openings === MOST_OPENINGS) throw new Error('the counters of a quota cannot be opened');
-      await this.ledger.open(missing);
-      rest = rest.filter(
-        (message) => !stored.has(message.id) && places.of(message).some((one) => missing.includes(one)),
-      );
+    try {
+      for (let openings = 0; ; openings++) {
+        const rows = await this.database.query<CountedRow>(INSERT_COUNTED, [
+          ...insertParameters(rest, this.config.idempotencyHours),
+          plainArray(rest.map((message) => places.tenant(message))),
+          plainArray(rest.map((message) => places.config(message))),
+          ...counterParameters(places.groups),
+        ]);
+        for (const { id } of rows) if (id !== null) stored.add(id);
+        const charged = rows.filter((row): row is ChargedRow & { id: null } => row.id === null);
+        for (const [counter, count] of this.ledger.note(places.counters, charged)) used.set(counter, count);
+        const missing = places.counters.filter((counter) => !used.has(counter));
+        if (missing.length === 0) return { stored, refusal: (message) => places.usedUp(message, used) };
+        if (openings === MOST_OPENINGS) throw new Error('the counters of a quota cannot be opened');
+        // Once a period, for the first message of it.
+        await this.ledger.open(missing);
+        rest = rest.filter(
+          (message) => !stored.has(message.id) && places.of(message).some((one) => missing.includes(one)),
+        );
+      }
+    } catch (error) {
+      // What an earlier statement stored is stored; the rest is tried again, apart from it.
+      if (stored.size === 0) throw error;
+      return { stored, refusal: () => undefined };
     }
-    return { stored, refusal: (message) => places.usedUp(message, used) };
   }
 
   /** Once a flush: a labelled counter costs as much as a tenth of a row. */
@@ -232,6 +237,9 @@ export class MessageInserter {
     if (groups.size > 0) this.queue.publish([...groups.values()]);
   }
 }
+
+/** A row that was stored, or a counter. */
+type CountedRow = Partial<ChargedRow> & { id: string | null };
 
 /** What came of writing a batch. */
 interface Written {

@@ -154,6 +154,19 @@ describe('charging quotas', () => {
     expect([await send(far), await send('UTC'), await send(far)]).toEqual(['over_quota', 'over_quota', 'over_quota']);
   });
 
+  test('a repeat that takes another way is not refused with the first', async () => {
+    const clientId = newTenant();
+    const inserter = process();
+    const quotas = quotasOf(clientId, null, { cfg_a: { daily: 0 }, cfg_b: { daily: 1 } });
+    const send = (lane: string) => inserter.insert(message(clientId, quotas(lane), { lane, idempotency: key('same') }));
+    expect(kinds(await Promise.all([send('cfg_a'), send('cfg_b'), send('cfg_a')]))).toEqual([
+      'over_quota',
+      'stored',
+      'over_quota',
+    ]);
+    expect((await send('cfg_a')).kind).toBe('replay');
+  });
+
   test('many at once, of many tenants, configs and keys, over two processes, are exact', async () => {
     const processes = [process(), process()];
     const plan = fc.array(
@@ -216,7 +229,8 @@ describe('charging quotas', () => {
           }
         }
       }),
-      { numRuns: 15 },
+      // A failure is not made smaller: each try of that would take as long as a run.
+      { numRuns: 15, endOnFailure: true },
     );
   }, 60_000);
 
