@@ -132,6 +132,44 @@ describe('SMPP', () => {
     await decommission(tenant);
   });
 
+  it('joins what phones say in parts, in whatever order they come, and characters that the cut went through', async () => {
+    const tenant = await tenantWith();
+    const number = freshNumber('+46700');
+    const made = await tenant.api.post('/v1/numbers', { number, provider: 'smpp', delivery: [] });
+    expect(made.status).toBe(201);
+    const units = Buffer.from('Hi \u{1F642} there', 'utf16le').swap16();
+    // In the middle of the smile.
+    const halves = [units.subarray(0, 8), units.subarray(8)];
+    const inHeader = (n: number): Buffer =>
+      deliverBody({
+        from: '393331234567',
+        to: number.slice(1),
+        esmClass: 0x40,
+        dataCoding: 8,
+        text: Buffer.concat([Buffer.from([5, 0, 3, 77, 2, n]), halves[n - 1]!]),
+      });
+    const inParameters = (n: number): Buffer =>
+      deliverBody({
+        from: '393331234567',
+        to: number.slice(1),
+        dataCoding: 8,
+        text: halves[n - 1]!,
+        tlvs: [
+          [0x020c, Buffer.from([0, 78])],
+          [0x020e, Buffer.from([2])],
+          [0x020f, Buffer.from([n])],
+        ],
+      });
+    for (const part of [inHeader(2), inParameters(1), inHeader(1), inParameters(2), inHeader(2)])
+      expect(await ofAccount('acme')[0]!.deliver(part)).toBe(0);
+    const { body } = await tenant.api.get(`/v1/inbound?number=${number}`);
+    expect(body.data.map((one: Wire) => [one.sequence, one.text, one.from, one.state])).toEqual([
+      [2, 'Hi \u{1F642} there', '+393331234567', 'received'],
+      [1, 'Hi \u{1F642} there', '+393331234567', 'received'],
+    ]);
+    await decommission(tenant);
+  });
+
   it('keeps two tenants apart, sending side by side', async () => {
     const [one, two] = [await tenantWith({}, 'one'), await tenantWith({}, 'two')];
     const send = (tenant: Tenant, text: string): Promise<string[]> =>
