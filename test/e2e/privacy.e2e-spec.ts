@@ -227,6 +227,31 @@ describe('privacy', () => {
     for (const id of others) expect((await tenant.message(id)).content).toMatchObject({ subject: 'the-secret-word' });
   });
 
+  it('waits in the background for a message that a worker has in hand', async () => {
+    const tenant = await service.tenant();
+    const person = freshNumber('+39347');
+    let answer = () => {};
+    service.twilio.on(person, { take: true, answer: (_, accept) => void (answer = accept) });
+    const id = await tenant.send(person, { message: 'the-secret-word' });
+    await tenant.until(id, ({ status }) => status === 'sending');
+    await eventually(
+      () => service.twilio.sends(person).length,
+      (calls) => calls === 1,
+    );
+    const asked = await tenant.api.post('/v1/privacy/erase', { recipient: person });
+    assertStatus(asked, 202);
+    expect(asked.body.data).toMatchObject({ status: 'running', erased_at: null, counts: { messages: 0, canceled: 0 } });
+    expect(await search(tenant.clientId, 'the-secret-word')).toEqual(['messages.content']);
+    answer();
+    const receipt = await eventually(
+      async () => (await tenant.api.get(`/v1/privacy/erasures/${asked.body.data.id}`)).body.data as Wire,
+      ({ status }) => status === 'completed',
+    );
+    expect(receipt.counts).toMatchObject({ messages: 1, canceled: 0 });
+    expect(await tenant.message(id)).toMatchObject({ status: 'sent', to: receipt.recipient_hash, content: {} });
+    expect(await search(tenant.clientId, `${person.slice(1)}|the-secret-word`)).toEqual([]);
+  });
+
   it('takes a person out of notifications that are not sent yet', async () => {
     const tenant = await service.tenant();
     const [ada, bob] = [freshNumber('+39347'), freshNumber('+39347')];
