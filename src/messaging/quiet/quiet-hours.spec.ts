@@ -1,3 +1,4 @@
+import { IANAZone } from 'luxon';
 import type { TenantDirectory, TenantSnapshot } from '../../tenancy/tenant-directory';
 import { tenantSettings, type StoredTenantSettings } from '../../tenancy/tenant-settings';
 import { ManualClock } from '../../kernel/clock';
@@ -79,6 +80,22 @@ describe('QuietHours', () => {
     known = true;
     for (let i = 0; i < 1000; i++) expect(hours.holds(sms(ROMAN), at('20:00:00') + i * 20_000)).not.toBeNull();
     expect(loads).toBe(1);
+  });
+
+  it('works out a verdict once, for all messages of a place and the hours that they live into', () => {
+    const offsets = jest.spyOn(IANAZone.prototype, 'offset');
+    try {
+      const hours = quiet(night());
+      const ask = (i: number) =>
+        void hours.timing(sms(`+39333${String(1_000_000 + i)}`), at('20:30:00') + i, { lifeMs: HOUR });
+      ask(0);
+      const once = offsets.mock.calls.length;
+      expect(once).toBeGreaterThan(0);
+      for (let i = 1; i < 1000; i++) ask(i);
+      expect(offsets.mock.calls.length).toBe(once);
+    } finally {
+      offsets.mockRestore();
+    }
   });
 
   it.each([

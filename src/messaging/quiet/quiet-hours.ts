@@ -22,11 +22,14 @@ export interface Timing {
   quietUntil: number | null;
 }
 
+/** Of one place: a message of the evening asks for the night, and for the morning that it lives into. */
+const MOST_VERDICTS = 16;
+
 interface KnownHours {
   window: DailyWindow;
   channels: ReadonlySet<string>;
-  /** By the list of zones, whose identity is that of the place: what held there when it was last asked. */
-  verdicts: Map<readonly string[], QuietVerdict & { from: number }>;
+  /** By the list of zones, whose identity is that of the place: what holds there at the times that are asked for, now and some hours on. */
+  verdicts: Map<readonly string[], Array<QuietVerdict & { from: number }>>;
   /** The list of the one zone that the setting names, or that recipients without a number go by. */
   ownZone: readonly string[];
 }
@@ -68,10 +71,12 @@ export class QuietHours {
     if (!known.channels.has(message.channel)) return undefined;
     const byNumber = quietHours.timeZone === RECIPIENT_ZONE && isPhoneChannel(message.channel);
     const zones = (byNumber ? zonesOfNumber(message.recipient) : undefined) ?? known.ownZone;
-    const before = known.verdicts.get(zones);
-    if (before !== undefined && before.from <= at && at < before.until) return before;
+    let kept = known.verdicts.get(zones);
+    if (kept === undefined) known.verdicts.set(zones, (kept = []));
+    for (const verdict of kept) if (verdict.from <= at && at < verdict.until) return verdict;
     const verdict = { ...quietAt(known.window, zones, at), from: at };
-    known.verdicts.set(zones, verdict);
+    kept.push(verdict);
+    if (kept.length > MOST_VERDICTS) kept.shift();
     return verdict;
   }
 
