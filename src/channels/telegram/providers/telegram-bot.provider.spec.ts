@@ -434,7 +434,8 @@ describe('Telegram', () => {
       ['silence', hang, 'transient', 'not_reached'],
     ])('subscribing fails classified: %s', async (_, script, errorClass, code) => {
       server.fallback = script;
-      await expect(gateway().subscribe!(contextFor(accountA, { timeoutMs: 80 }))).rejects.toMatchObject({
+      const timeoutMs = script === hang ? 80 : 5_000;
+      await expect(gateway().subscribe!(contextFor(accountA, { timeoutMs }))).rejects.toMatchObject({
         class: errorClass,
         code,
       });
