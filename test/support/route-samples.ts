@@ -281,9 +281,13 @@ export function bodyFor(operation: Operation): Record<string, unknown> | undefin
         default_locale: 'en',
       };
     case 'PATCH /v1/templates/{id}':
-      return { name: 'Renamed', channels: { push: { title: 'Hi {{ name }}' } }, locales: { de: null } };
+      return {
+        name: 'Renamed',
+        channels: { sms: { message: 'Hi {{ name }}' }, push: { title: 'Hi {{ name }}' } },
+        locales: { de: null },
+      };
     case 'POST /v1/templates/{id}/preview':
-      return { channel: 'sms', locale: 'de-AT', data: { name: 'Åsa' } };
+      return { locale: 'de-AT', data: { name: 'Åsa' } };
     case 'PUT /v1/gateways':
       return { gateways: { sms: { primary: 'twilio', fallback: ['vonage'] } } };
     case 'POST /v1/gateways/preview':
