@@ -120,6 +120,8 @@ describe('README.md', () => {
       [true],
       [true, true],
       [true],
+      [true],
+      [true],
       [true, true],
       [true],
     ]);
@@ -144,7 +146,7 @@ describe('README.md', () => {
   });
 
   test('the message that fails at Twilio goes out over Vonage', () => {
-    expect(answers[8]![0]!.data).toMatchObject({
+    expect(answers[10]![0]!.data).toMatchObject({
       gateway: 'vonage',
       possible_duplicate: true,
       attempts: [
@@ -166,8 +168,14 @@ describe('README.md', () => {
     expect(await mails()).toMatchObject([{ body: expect.stringContaining('Where is my parcel? 📦') }]);
   });
 
+  test('the notification makes a message a channel, and usage counts what was sent', () => {
+    expect(answers[8]![0]!.data).toMatchObject({ notification_id: expect.stringMatching(/^ntf_/) });
+    const { groups } = answers[9]![0]!.data as unknown as { groups: Array<{ key: string; sends: number }> };
+    expect(groups.find(({ key }) => key === 'sms')!.sends).toBeGreaterThanOrEqual(2);
+  });
+
   test('the account of the three calls is in service and routed over', () => {
-    const [config, routes] = answers[9]!;
+    const [config, routes] = answers[11]!;
     expect(config!.data).toMatchObject({ status: 'active', display_name: 'Twilio' });
     expect(routes!.data.gateways.sms).toMatchObject({ primary: config!.data.id });
   });
