@@ -63,6 +63,7 @@ export class OptionError extends Error {}
 
 export const HELP = `npm run bench -- [row…] [options]
   --quick                      three short rounds, 500,000 old messages instead of 5 million
+  --rounds <n>                 rounds of each figure (5, quick: 3)
   <row>, --only <row>          one row, may be given again: ${ROW_NAMES.join(', ')}; default: all
   --driver <in-process|bull>   one queue driver; default: both
   --connections <n>            of the load generator (200)
@@ -81,6 +82,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
       only: { type: 'string', multiple: true },
       driver: { type: 'string' },
       connections: { type: 'string', default: '200' },
+      rounds: { type: 'string' },
       check: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       profile: { type: 'string' },
@@ -98,6 +100,9 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
   const connections = Number(values.connections);
   if (!Number.isInteger(connections) || connections < 1 || connections > 10_000)
     throw new OptionError('--connections must be a whole number from 1 to 10000');
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (rounds !== undefined && (!Number.isInteger(rounds) || rounds < 1 || rounds > 100))
+    throw new OptionError('--rounds must be a whole number from 1 to 100');
   return {
     rows: only ? ROW_NAMES.filter((name) => only.includes(name)) : ROW_NAMES,
     drivers: values.driver ? [values.driver] : ['in-process', 'bull'],
@@ -105,7 +110,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     check: values.check,
     write: values.write,
     connections,
-    effort: values.quick ? QUICK : FULL,
+    effort: { ...(values.quick ? QUICK : FULL), ...(rounds !== undefined && { rounds }) },
     profileDirectory: values.profile,
   };
 }

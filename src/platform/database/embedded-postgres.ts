@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { arch, platform, tmpdir } from 'node:os';
+import { arch, platform, tmpdir, totalmem } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { createHash, randomBytes } from 'node:crypto';
 import { silentLogger, type Logger } from '../../kernel/logger';
@@ -34,6 +34,8 @@ interface Identity {
 }
 
 const LONGEST_RESTART_DELAY_MS = 5_000;
+/** Memory of a machine on which PostgreSQL may keep more than its own default. */
+const ROOMY_BYTES = 4 * 1024 ** 3;
 
 /**
  * A real PostgreSQL server that belongs to this process: made by `initdb` on first start, listening on a free loopback port, ended with
@@ -154,7 +156,13 @@ export class EmbeddedPostgres {
       unix_socket_directories: '',
       max_connections: '200',
       log_min_messages: 'warning',
+      // What is written at random places (keys, providers' ids) should stay in memory between two checkpoints, and after one each page of it goes
+      // into the log whole: few checkpoints and small images keep commits from waiting behind them.
+      shared_buffers: totalmem() >= ROOMY_BYTES ? '512MB' : '128MB',
       max_wal_size: '2GB',
+      min_wal_size: '512MB',
+      checkpoint_timeout: '15min',
+      wal_compression: 'on',
       jit: 'off',
       // The table of waiting messages turns over completely each minute under load; a vacuum a minute lets it swell.
       autovacuum_naptime: '10s',
