@@ -94,19 +94,16 @@ export interface AlertMailerDeps {
  */
 export class AlertMailer {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(private readonly deps: AlertMailerDeps) {
     this.task = new Periodic('alert mails', EVERY_MS, () => this.run(), deps.logger);
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -121,7 +118,7 @@ export class AlertMailer {
       const told = await Promise.allSettled(byAudience(rows).map((list) => this.tell(list, until)));
       const failed = told.find(({ status }) => status === 'rejected');
       if (failed?.status === 'rejected') throw failed.reason;
-    } while (claimed === BATCH && !this.stopping);
+    } while (claimed === BATCH && !this.task.stopping);
   }
 
   /** Rows of one audience. */
@@ -132,7 +129,7 @@ export class AlertMailer {
       const untold = rows.filter(({ told }) => !told.includes(address));
       const letters = untold.length > MOST_SINGLE ? [untold] : untold.map((row) => [row]);
       for (const letter of letters) {
-        const begins = !this.stopping && this.deps.clock.now() < until;
+        const begins = !this.task.stopping && this.deps.clock.now() < until;
         const error = begins ? await this.send(letter, address) : NOT_BEGUN;
         // At once, so that a crash repeats one mail at most.
         if (error === undefined) await this.noteTold(letter, address);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Problem } from '../kernel/problem';
-import type { AlertSeverity, AlertWord } from '../platform/alerts/alert-words';
+import type { AlertBaseRow } from '../platform/alerts/alert-book';
+import type { AlertWord } from '../platform/alerts/alert-words';
 import { Database } from '../platform/database/database';
 
 /** What a list of alerts can be narrowed by. */
@@ -15,16 +16,8 @@ export interface AlertFilter {
   limit: number;
 }
 
-export interface AlertRow {
-  id: string;
-  client_id: string;
-  alert: AlertWord;
-  subject: string;
-  severity: AlertSeverity;
-  detail: string;
-  data: Record<string, unknown>;
+export interface AlertRow extends AlertBaseRow {
   count: number;
-  raised_at: Date;
   last_seen_at: Date;
   cleared_at: Date | null;
   cleared_detail: string | null;

@@ -9,6 +9,7 @@ export class Periodic {
   private running = false;
   private again = false;
   private stopped = true;
+  private ending = false;
 
   constructor(
     readonly name: string,
@@ -21,6 +22,7 @@ export class Periodic {
   start(options: { now?: boolean } = {}): void {
     if (!this.stopped) return;
     this.stopped = false;
+    this.ending = false;
     if (options.now) this.wake();
     else this.schedule();
   }
@@ -36,9 +38,15 @@ export class Periodic {
     this.turn = this.run();
   }
 
+  /** Whether the end was asked for: long work looks at it between its steps. False before the first start, so work can run by hand. */
+  get stopping(): boolean {
+    return this.ending;
+  }
+
   /** No further turn begins; resolves when the running one has ended. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.ending = true;
     clearTimeout(this.timer);
     await this.turn;
   }

@@ -19,7 +19,6 @@ const LOCK = 815_002;
 @Injectable()
 export class Maintenance {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -29,12 +28,10 @@ export class Maintenance {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -53,7 +50,7 @@ export class Maintenance {
     for (const [statement, values] of this.deletions()) {
       const until = performance.now() + DELETE_MS;
       // As many batches as it takes: keys and callbacks come by the thousand a second.
-      while (!this.stopping && performance.now() < until) {
+      while (!this.task.stopping && performance.now() < until) {
         const deleted = await this.alone((tx) => tx.execute(statement, values));
         if (deleted < DELETE_BATCH) break;
       }

@@ -26,7 +26,6 @@ const WATCHED_MS = 35 * 24 * 3_600_000;
 @Injectable()
 export class ErasureService {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -40,12 +39,10 @@ export class ErasureService {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -103,7 +100,7 @@ export class ErasureService {
 
   /** Goes on with what other processes, or requests, left. */
   async resume(): Promise<void> {
-    while (!this.stopping) {
+    while (!this.task.stopping) {
       const [row] = await this.database.query<ErasureRow>(
         `UPDATE erasures SET lease_until = now() + $1 * interval '1 millisecond' WHERE id = (
            SELECT id FROM erasures WHERE state = 'running' AND (lease_until IS NULL OR lease_until < now())
@@ -113,7 +110,7 @@ export class ErasureService {
       );
       if (row === undefined) return;
       const until = performance.now() + LEASE_MS;
-      await this.proceed(row, () => !this.stopping && performance.now() < until);
+      await this.proceed(row, () => !this.task.stopping && performance.now() < until);
     }
   }
 

@@ -21,7 +21,6 @@ interface Watched {
 @Injectable()
 export class LateData {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -31,12 +30,10 @@ export class LateData {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -52,7 +49,7 @@ export class LateData {
   }
 
   private async look({ id, client_id: clientId, recipient_hash: hash, watched_from }: Watched): Promise<void> {
-    for (let from = watched_from, more = true; more && !this.stopping;) {
+    for (let from = watched_from, more = true; more && !this.task.stopping;) {
       [from, more] = await this.database.transaction(async (tx) => {
         const [lock] = await tx.query<{ taken: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS taken', [LOCK]);
         if (!lock!.taken) return [from, false] as const;

@@ -52,7 +52,6 @@ const DELETIONS: ReadonlyArray<[sql: string, IdKind]> = [
 @Injectable()
 export class Retention {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -63,12 +62,10 @@ export class Retention {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -78,10 +75,10 @@ export class Retention {
       "SELECT client_id, settings FROM tenants WHERE settings ? 'retention' ORDER BY client_id",
     );
     for (const row of rows) {
-      if (this.stopping) return;
+      if (this.task.stopping) return;
       const { bodyDays, recordDays } = tenantSettings(row.settings).retention;
       const until = performance.now() + TENANT_MS;
-      const goesOn = () => !this.stopping && performance.now() < until;
+      const goesOn = () => !this.task.stopping && performance.now() < until;
       try {
         // What goes altogether need not lose its body first.
         if (recordDays !== null) await this.deleteRecords(row.client_id, this.daysAgo(recordDays), goesOn);

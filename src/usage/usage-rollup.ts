@@ -44,7 +44,6 @@ const ROLL_UP = `
 export class UsageRollup {
   private readonly task: Periodic;
   private readonly lag;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -59,12 +58,10 @@ export class UsageRollup {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -74,7 +71,7 @@ export class UsageRollup {
       `SELECT coalesce((SELECT extract(epoch FROM greatest(now() - created_at, '0')) FROM usage_deltas ORDER BY seq LIMIT 1), 0)::float8 AS age`,
     );
     this.lag.set(oldest!.age);
-    while (!this.stopping && (await this.database.transaction((tx) => this.rollUp(tx))));
+    while (!this.task.stopping && (await this.database.transaction((tx) => this.rollUp(tx))));
   }
 
   /** One batch. Answers whether there may be more. */

@@ -12,7 +12,6 @@ const BATCH = 200;
 @Injectable()
 export class InboundPartKeeper {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -24,12 +23,10 @@ export class InboundPartKeeper {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -40,6 +37,6 @@ export class InboundPartKeeper {
       const done = await this.database.transaction((tx) => this.writer.writeOverdueIn(tx, this.clock.now(), BATCH));
       this.writer.committed(done.outcome);
       taken = done.taken;
-    } while (taken === BATCH && !this.stopping);
+    } while (taken === BATCH && !this.task.stopping);
   }
 }

@@ -25,7 +25,6 @@ const FINAL = ['message.delivered', 'message.read', 'message.undelivered', 'mess
 @Injectable()
 export class StatusPoller {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -37,12 +36,10 @@ export class StatusPoller {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -56,9 +53,9 @@ export class StatusPoller {
       [providers],
     );
     for (const { client_id: clientId } of tenants) {
-      while (!this.stopping && (await this.collect(clientId, providers)));
+      while (!this.task.stopping && (await this.collect(clientId, providers)));
     }
-    while (!this.stopping && (await this.ask()));
+    while (!this.task.stopping && (await this.ask()));
   }
 
   /** Notes what a tenant has sent by such a provider since the last look, and drops what is final. Answers whether there may be more. */
@@ -114,7 +111,7 @@ export class StatusPoller {
     const queue = due[Symbol.iterator]();
     const work = async (): Promise<void> => {
       for (const { message_id: id, client_id: clientId } of queue) {
-        if (this.stopping) return;
+        if (this.task.stopping) return;
         if (await this.isFinal(clientId, id)) over.push(id);
       }
     };

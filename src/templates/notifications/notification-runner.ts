@@ -35,7 +35,6 @@ const PARALLEL = 3;
 export class NotificationRunner {
   private readonly task: Periodic;
   private readonly sweep: Periodic;
-  private stopping = false;
   private first = true;
 
   constructor(
@@ -52,13 +51,11 @@ export class NotificationRunner {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
     this.sweep.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await Promise.all([this.task.stop(), this.sweep.stop()]);
   }
 
@@ -73,10 +70,10 @@ export class NotificationRunner {
     if (this.first && this.config.embedded) await this.database.execute(RELEASE);
     this.first = false;
     await this.cancellation.run();
-    while (!this.stopping) {
+    while (!this.task.stopping) {
       const work = await this.database.query<Work>(WITH_WORK);
       for (const one of work) {
-        if (this.stopping) return;
+        if (this.task.stopping) return;
         await this.attend(one);
       }
       await this.database.execute(COMPLETE);

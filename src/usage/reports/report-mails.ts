@@ -50,7 +50,6 @@ export interface KeptAttempt {
 @Injectable()
 export class ReportMails {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -62,19 +61,17 @@ export class ReportMails {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
   /** Tries all that are due now; answers how many. */
   async run(): Promise<number> {
     let tried = 0;
-    while (!this.stopping) {
+    while (!this.task.stopping) {
       const claimed = await this.claim();
       if (claimed.length === 0) break;
       await Promise.all(claimed.map((mail) => this.deliver(mail)));

@@ -25,7 +25,6 @@ const LOCK_CLASS = 815_062;
 @Injectable()
 export class ReportMaker {
   private readonly task: Periodic;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -38,12 +37,10 @@ export class ReportMaker {
   }
 
   start(): void {
-    this.stopping = false;
     this.task.start({ now: true });
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
     await this.task.stop();
   }
 
@@ -59,7 +56,7 @@ export class ReportMaker {
       );
       const before = made;
       for (const { id } of due) {
-        if (this.stopping) return made;
+        if (this.task.stopping) return made;
         if (await this.tryMake(id)) made += 1;
       }
       // Nothing, or nothing but what another process is at or what failed.
