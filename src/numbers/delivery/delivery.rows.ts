@@ -1,4 +1,5 @@
 import type { InboundMessage } from '../../messaging/inbound/inbound.types';
+import type { InboundRow } from '../log/inbound.rows';
 
 /** A message on its way to one receiver. */
 export interface InboundItem {
@@ -15,7 +16,7 @@ export interface InboundItem {
 }
 
 /** A row of FRESH and DUE. */
-export interface ItemRow {
+export interface ItemRow extends Omit<InboundRow, 'id'> {
   inbound_id: string;
   inbound_created_at: string;
   delivery_sequence: number;
@@ -24,20 +25,6 @@ export interface ItemRow {
   /** Null: no message. */
   id: string | null;
   client_id: string;
-  number_id: string | null;
-  channel: InboundMessage['channel'];
-  provider: string;
-  config_id: string;
-  external_id: string | null;
-  sender: string;
-  recipient: string;
-  text: string;
-  occurred_at: number;
-  received_at: number;
-  sequence: number | null;
-  state: InboundMessage['state'];
-  event_id: string;
-  detail: Record<string, unknown> | null;
 }
 
 export function itemOf(row: ItemRow): InboundItem {

@@ -24,17 +24,6 @@ export const TAKE = statement(
    SELECT ${RECEIVER_COLUMNS} FROM taken r LEFT JOIN numbers n ON n.id = r.number_id`,
 );
 
-export const RENEW = statement(
-  'inbound.renew',
-  `UPDATE number_receivers SET lane_until = now() + $3::float8 * interval '1 millisecond'
-   WHERE id = ANY ($2) AND lane_owner = $1 RETURNING id`,
-);
-
-export const RELEASE = statement(
-  'inbound.release',
-  `UPDATE number_receivers SET lane_owner = NULL, lane_until = NULL WHERE id = $2 AND lane_owner = $1`,
-);
-
 /** Every lane of whatever owner, where there can be no other process. */
 export const RELEASE_ALL = `UPDATE number_receivers SET lane_owner = NULL, lane_until = NULL WHERE lane_owner IS NOT NULL`;
 

@@ -1,5 +1,6 @@
 import type {
   InboundDeliveryStatus,
+  InboundMessage,
   InboundState,
   ReceiverFormat,
   ReceiverType,
@@ -18,7 +19,7 @@ const ms = (column: string): string =>
 export interface InboundRow {
   id: string;
   number_id: string | null;
-  channel: string;
+  channel: InboundMessage['channel'];
   provider: string;
   config_id: string;
   external_id: string | null;

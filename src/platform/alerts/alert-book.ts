@@ -25,7 +25,8 @@ export interface AlertEnd extends Pick<NewAlert, 'clientId' | 'alert' | 'subject
   detail?: string;
 }
 
-interface Row {
+/** What every reader of `alerts` reads. */
+export interface AlertBaseRow {
   id: string;
   client_id: string;
   alert: AlertWord;
@@ -84,7 +85,7 @@ export class AlertBook {
     const unique = inOrder(alerts);
     if (unique.length === 0) return [];
     const ids = unique.map(() => newId('alert'));
-    const rows = await tx.query<Row>(RAISE, [
+    const rows = await tx.query<AlertBaseRow>(RAISE, [
       ids,
       unique.map(({ clientId }) => clientId),
       unique.map(({ alert }) => alert),
@@ -107,7 +108,7 @@ export class AlertBook {
   async clear(tx: Transaction, alerts: AlertEnd | readonly AlertEnd[]): Promise<AlertEnd[]> {
     const unique = inOrder(alerts);
     if (unique.length === 0) return [];
-    const rows = await tx.query<Row>(CLEAR, [
+    const rows = await tx.query<AlertBaseRow>(CLEAR, [
       unique.map(({ clientId }) => clientId),
       unique.map(({ alert }) => alert),
       unique.map(({ subject }) => subject),
@@ -115,7 +116,8 @@ export class AlertBook {
       unique.map(({ occurredAt }) => occurredAt),
     ]);
     const ends = new Map(unique.map((end) => [keyOf(end), end]));
-    const endOf = ({ client_id: clientId, alert, subject }: Row) => ends.get(keyOf({ clientId, alert, subject }))!;
+    const endOf = ({ client_id: clientId, alert, subject }: AlertBaseRow) =>
+      ends.get(keyOf({ clientId, alert, subject }))!;
     await this.tell(tx, 'cleared', rows, (row) => {
       const { detail, occurredAt, data } = endOf(row);
       return { detail: detail ?? row.detail, occurredAt, data };
@@ -131,8 +133,12 @@ export class AlertBook {
   private async tell(
     tx: Transaction,
     step: 'raised' | 'cleared',
-    rows: readonly Row[],
-    told: (row: Row) => { detail: string; occurredAt: number; data?: Readonly<Record<string, unknown>> | undefined },
+    rows: readonly AlertBaseRow[],
+    told: (row: AlertBaseRow) => {
+      detail: string;
+      occurredAt: number;
+      data?: Readonly<Record<string, unknown>> | undefined;
+    },
   ): Promise<void> {
     if (rows.length === 0) return;
     await this.events.insert(

@@ -1,6 +1,7 @@
 import { statement } from '../../platform/database/database';
 import { DeliveryLane, type LaneProfile } from '../../platform/delivery/delivery.lane';
-import type { LaneLeases, LeasedLane, LeaseRequest } from '../../platform/delivery/lane.runner';
+import { TableLaneLeases } from '../../platform/delivery/lane-leases';
+import type { LeasedLane, LeaseRequest } from '../../platform/delivery/lane.runner';
 import { LANE_COLUMNS, type LaneRow } from './endpoint.row';
 import { WebhookLaneSource, type LaneContext } from './webhook-lane.source';
 
@@ -28,50 +29,21 @@ const TAKE = statement(
    FROM locked WHERE e.id = locked.id RETURNING ${LANE_COLUMNS}`,
 );
 
-const RENEW = statement(
-  'webhooks.renew',
-  `UPDATE webhook_endpoints SET lane_until = now() + $3::float8 * interval '1 millisecond'
-   WHERE id = ANY ($2) AND lane_owner = $1 RETURNING id`,
-);
-
-const RELEASE = statement(
-  'webhooks.release',
-  `UPDATE webhook_endpoints SET lane_owner = NULL, lane_until = NULL WHERE id = $2 AND lane_owner = $1`,
-);
-
 /** Who serves which endpoint. Groups are tenants. */
-export class WebhookLaneLeases implements LaneLeases {
+export class WebhookLaneLeases extends TableLaneLeases<LaneRow> {
   constructor(
     private readonly context: Omit<LaneContext, 'owner' | 'leaseMs' | 'failingAfter'>,
     private readonly profile: LaneProfile,
-  ) {}
+  ) {
+    super(context.database, 'webhook_endpoints', TAKE);
+  }
 
-  async take(request: LeaseRequest): Promise<LeasedLane[]> {
-    const rows = await this.context.database.query<LaneRow>(TAKE, [
-      request.owner,
-      request.ttlMs,
-      request.now,
-      request.except,
-      request.groups,
-      request.healthy,
-      request.failing,
-      request.failingAfter,
-    ]);
-    const { failingAfter } = this.profile;
-    const context = { ...this.context, owner: request.owner, leaseMs: request.ttlMs, failingAfter };
+  protected lanesOf(rows: readonly LaneRow[], { owner, ttlMs }: LeaseRequest): LeasedLane[] {
+    const context = { ...this.context, owner, leaseMs: ttlMs, failingAfter: this.profile.failingAfter };
     return rows.map((row) => {
       const health = { failuresInRow: row.failures_in_row, failingSince: row.failing_since };
       const lane = new DeliveryLane(new WebhookLaneSource(row, context), this.profile, health, this.context.clock);
       return { id: row.id, group: row.client_id, lane };
     });
-  }
-
-  async renew(owner: string, ids: readonly string[], ttlMs: number): Promise<string[]> {
-    const rows = await this.context.database.query<{ id: string }>(RENEW, [owner, ids, ttlMs]);
-    return rows.map((row) => row.id);
-  }
-
-  async release(owner: string, id: string): Promise<void> {
-    await this.context.database.execute(RELEASE, [owner, id]);
   }
 }
