@@ -5,6 +5,7 @@ import type { Response } from 'express';
 import { platformRefusals } from '../platform/http/openapi.decorators';
 import { SECURITY_SCHEMES } from '../tenancy/auth.decorators';
 import { Examples, type Schema } from './openapi-examples';
+import { sayOnce, shareParts } from './openapi-shared';
 import { description, TAGS } from './openapi-text';
 import { exampleOfEvent, openApiWebhooks, WEBHOOK_MODELS } from './openapi-webhooks';
 
@@ -124,6 +125,8 @@ function finish(document: OpenAPIObject): void {
     media.example = { ...example, data: { ...example.data, ...exampleOfEvent(type) } };
   }
   document.tags = tagsOf(operations);
+  sayOnce(document);
+  shareParts(document);
 }
 
 /** Unknown fields are refused, so a request's objects have no others than those that are named. */

@@ -38,7 +38,11 @@ interface Operation {
   requestBody?: { content: Record<string, { schema: Schema; example?: unknown }> };
   responses: Record<
     string,
-    { description: string; content?: Record<string, { schema: Schema; examples?: Record<string, { value: object }> }> }
+    {
+      description: string;
+      headers?: Record<string, { $ref: string }>;
+      content?: Record<string, { schema: Schema; examples?: Record<string, { $ref: string }> }>;
+    }
   >;
 }
 
@@ -47,7 +51,12 @@ interface Document {
   info: { description: string };
   paths: Record<string, Record<string, Operation>>;
   webhooks: Record<string, { post: Operation }>;
-  components: { schemas: Record<string, Schema>; securitySchemes: Record<string, object> };
+  components: {
+    schemas: Record<string, Schema>;
+    securitySchemes: Record<string, object>;
+    headers: Record<string, object>;
+    examples: Record<string, object>;
+  };
   tags: { name: string; description: string }[];
 }
 
@@ -181,6 +190,28 @@ describe('docs/openapi.json', () => {
       expect(document.info.description).toContain(`| \`${code}\` | ${status} |`);
       expect(shown).toContain(code);
     }
+  });
+
+  test('says what many answers share once, and nothing twice in one answer', () => {
+    const answers = operations.flatMap(({ name, operation }) =>
+      Object.entries(operation.responses).map(([status, answer]) => ({ where: `${name} → ${status}`, answer })),
+    );
+    const parts = answers.flatMap(({ answer }) => [
+      ...Object.values(answer.headers ?? {}),
+      ...Object.values(answer.content ?? {}).flatMap(({ examples }) => Object.values(examples ?? {})),
+    ]);
+    expect(parts.length).toBeGreaterThan(1000);
+    const { headers, examples } = document.components;
+    const known = new Set([
+      ...Object.keys(headers).map((key) => `#/components/headers/${key}`),
+      ...Object.keys(examples).map((key) => `#/components/examples/${key}`),
+    ]);
+    expect(parts.filter(({ $ref }) => !known.has($ref))).toEqual([]);
+    const repeated = answers.filter(({ answer }) => {
+      const texts = answer.description.split('\n\n');
+      return new Set(texts).size < texts.length;
+    });
+    expect(repeated.map(({ where }) => where)).toEqual([]);
   });
 
   test('every refusal is a problem document', () => {
