@@ -39,7 +39,7 @@ export class Maintenance {
   async run(): Promise<void> {
     // Making a partition locks its whole table, so that transaction does nothing else.
     await this.alone(async (tx) => {
-      await tx.query(`SELECT unimsg_make_partitions('messages', now()::date, 4, 'WITH (fillfactor = 45)')`);
+      await tx.query(`SELECT unimsg_make_partitions('messages', now()::date, 4, 'WITH (fillfactor = 32)')`);
       await tx.query(`SELECT unimsg_make_partitions('events', now()::date, 4)`);
       await tx.query(`SELECT unimsg_make_partitions('provider_events', now()::date, 4)`);
       await tx.query(`SELECT unimsg_make_partitions('webhook_deliveries', now()::date, 4, 'WITH (fillfactor = 90)')`);
