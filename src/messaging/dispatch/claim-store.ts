@@ -18,6 +18,7 @@ interface ClaimRow {
   provider: string | null;
   expires_at: Date;
   attempts: number;
+  attempted: boolean;
   lane: string;
   rounds: number;
   tried: string[];
@@ -38,8 +39,8 @@ interface ClaimRow {
 }
 
 const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.content, m.priority, m.provider, m.expires_at,
-  jsonb_array_length(m.attempts) AS attempts, m.possible_duplicate, m.status, m.reference, m.metadata, m.config_id, m.external_id, m.parts,
-  m.segments, m.cost_amount, m.cost_currency, m.version`;
+  jsonb_array_length(m.attempts) AS attempts, m.attempts @? '$[*] ? (@.outcome != "throttled")' AS attempted, m.possible_duplicate, m.status,
+  m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.segments, m.cost_amount, m.cost_currency, m.version`;
 
 // SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours. Only a holder that is in `workers` can
 // claim, and its row stays while the claim is being made: so each claim has a holder whose death is noticed.
@@ -243,6 +244,7 @@ function claimedMessage(row: ClaimRow): ClaimedMessage {
     provider: row.provider,
     expiresAt: row.expires_at.getTime(),
     attempts: row.attempts,
+    attempted: row.attempted,
     lane: row.lane,
     rounds: row.rounds,
     tried: row.tried,

@@ -48,6 +48,7 @@ export function claimOf(message: NewMessage, lane: string): ClaimedMessage {
     provider: message.provider,
     expiresAt: message.expiresAt,
     attempts: 0,
+    attempted: false,
     lane,
     rounds: 0,
     tried: [],

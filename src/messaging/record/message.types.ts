@@ -55,6 +55,8 @@ export interface ClaimedMessage {
   provider: string | null;
   expiresAt: number;
   attempts: number;
+  /** Whether an attempt was made that came to more than being told to wait (`throttled`). */
+  attempted: boolean;
   /** The config that this claim is for. */
   lane: string;
   rounds: number;
