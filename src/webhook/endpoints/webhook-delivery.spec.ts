@@ -204,6 +204,24 @@ describe('WebhookDeliveryService', () => {
       expect(client.received).toHaveLength(0);
     });
 
+    it('include a secret that does not open, which breaks no lane', async () => {
+      const client = await receiver();
+      const { id } = await bed.endpoint('acme_1', client.url);
+      const other = await bed.endpoint('acme_1', client.url);
+      await bed.database.execute('UPDATE webhook_endpoints SET secret = $2 WHERE id = $1', [
+        id,
+        bed.box.seal(`whsec_${Buffer.alloc(24, 5).toString('base64')}`, secretContext('whe_other')),
+      ]);
+      bed.service().start();
+      await bed.emit('acme_1', [{}, {}]);
+      await bed.settled(id, 'pending', 2);
+      await bed.settled(other.id, 'succeeded', 2);
+      expect((await bed.deliveries(id)).map(({ attempt_log: log }) => log.map(({ error }) => error))).toEqual([
+        ['internal_error'],
+        ['internal_error'],
+      ]);
+    });
+
     it('include a connection refused and an answer that is cut off', async () => {
       const gone = await Receiver.start();
       const url = gone.url;
