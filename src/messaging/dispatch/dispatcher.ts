@@ -47,6 +47,8 @@ export class Dispatcher {
   private readonly inHand = new Map<string, Promise<void>>();
   /** Ids of claims that failed, and when: they may be held in our name, and nothing was begun for them. */
   private readonly unanswered = new Map<string, number>();
+  /** Ids of the claim under way: it may be committed already, and its answer, which begins the attempts, is still to come. */
+  private asking: ReadonlySet<string> = new Set();
   private readonly abort = new AbortController();
   private readonly sweeper: Periodic;
   private readonly refill: Periodic;
@@ -154,12 +156,12 @@ export class Dispatcher {
 
   private async claim(taken: ReadonlyArray<{ id: string; lane: string }>): Promise<void> {
     let claimed: ClaimedMessage[] = [];
+    const ids = taken.map((message) => message.id);
+    this.asking = new Set(ids);
     try {
-      claimed = await this.claims.claim(
-        this.holder,
-        taken.map((message) => message.id),
-      );
+      claimed = await this.claims.claim(this.holder, ids);
     } catch (error) {
+      this.asking = new Set();
       this.logger.warn({ err: error }, 'claim failed');
       // The answer may have been lost after the commit. The next heartbeat gives back what was claimed; the sweep finds the rest again.
       for (const { id } of taken) this.unanswered.set(id, performance.now());
@@ -181,6 +183,7 @@ export class Dispatcher {
         this.gate.leave(lane, { unused: true });
       }
     }
+    this.asking = new Set();
   }
 
   private async handle(message: ClaimedMessage, lane: string): Promise<void> {
@@ -249,7 +252,8 @@ export class Dispatcher {
     await this.giveBackUnanswered();
     this.beats += 1;
     if (this.beats % LOST_CLAIM_BEATS !== 0) return;
-    const lost = (await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS)).filter((id) => !this.inHand.has(id));
+    const held = await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS);
+    const lost = held.filter((id) => !this.inHand.has(id) && !this.asking.has(id));
     if (lost.length > 0) await this.claims.release(this.holder, lost, LOST_CLAIM_SECONDS);
   }
 
@@ -261,7 +265,7 @@ export class Dispatcher {
 
   private async giveBackUnanswered(): Promise<void> {
     const before = performance.now() - SETTLED_SECONDS * 1000;
-    const ids = [...this.unanswered].flatMap(([id, at]) => (at < before ? [id] : []));
+    const ids = [...this.unanswered].flatMap(([id, at]) => (at < before && !this.asking.has(id) ? [id] : []));
     if (ids.length === 0) return;
     await this.claims.release(
       this.holder,
