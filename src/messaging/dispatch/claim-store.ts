@@ -42,13 +42,17 @@ const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.
   jsonb_array_length(m.attempts) AS attempts, m.attempts @? '$[*] ? (@.outcome != "throttled")' AS attempted, m.possible_duplicate, m.status,
   m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.segments, m.cost_amount, m.cost_currency, m.version`;
 
+// `due_at` is by the clock of the process that wrote it. What waits for nothing was due then, so its clock may be ahead of PostgreSQL's by this much:
+// else each such message would wait for the sweep.
+const DUE = `(q.due_at <= now() OR q.waiting_on IS NULL AND q.due_at <= now() + interval '5 seconds')`;
+
 // SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours. Only a holder that is in `workers` can
 // claim, and its row stays while the claim is being made: so each claim has a holder whose death is noticed.
 const claimCtes = (condition: string): string => `WITH alive AS MATERIALIZED (
      SELECT 1 FROM workers WHERE id = $1 FOR KEY SHARE
    ), free AS (
      SELECT q.message_id FROM message_queue q
-     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND q.due_at <= now() AND ${condition} AND EXISTS (SELECT 1 FROM alive)
+     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND ${DUE} AND ${condition} AND EXISTS (SELECT 1 FROM alive)
      FOR UPDATE SKIP LOCKED
    ), claimed AS (
      UPDATE message_queue q SET claimed_by = $1, claimed_at = now() FROM free WHERE q.message_id = free.message_id
