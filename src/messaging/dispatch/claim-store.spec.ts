@@ -86,5 +86,6 @@ describe('ClaimStore', () => {
     });
     const all = await test.database.transaction((tx) => claims.lockHeldBy(tx, 'wrk_dead', 10));
     expect(all.map((message) => message.id).sort()).toEqual([busy, free].sort());
+    expect(all.map(({ content }) => content)).toEqual([{}, {}]);
   });
 });

@@ -38,7 +38,7 @@ interface ClaimRow {
   version: number;
 }
 
-const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.content, m.priority, m.provider, m.expires_at,
+const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.priority, m.provider, m.expires_at,
   jsonb_array_length(m.attempts) AS attempts, m.attempts @? '$[*] ? (@.outcome != "throttled")' AS attempted, m.possible_duplicate, m.status,
   m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.segments, m.cost_amount, m.cost_currency, m.version`;
 
@@ -68,7 +68,7 @@ const CLAIM_FRESH = statement(
 const CLAIM = statement(
   'message_queue.claim',
   `${claimCtes('true')}
-   SELECT ${MESSAGE_COLUMNS}, c.lane, c.rounds, c.tried, c.unknown_since, c.unknown_config, c.reconcile_until
+   SELECT ${MESSAGE_COLUMNS}, m.content, c.lane, c.rounds, c.tried, c.unknown_since, c.unknown_config, c.reconcile_until
    FROM claimed c JOIN messages m ON m.id = c.message_id AND m.created_at = c.message_created_at`,
 );
 
@@ -218,7 +218,8 @@ export class ClaimStore {
 
   /**
    * Locks up to `limit` messages that a dead holder had claimed; for use in the transaction that takes them back. One that a report has in hand at
-   * this moment is left for later: who writes reports locks the message first and then its queue row, so waiting for it could be for ever.
+   * this moment is left for later: who writes reports locks the message first and then its queue row, so waiting for it could be for ever. Their
+   * content, which nothing is done with, may be megabytes each: it is left empty.
    */
   async lockHeldBy(
     tx: Transaction,
@@ -226,7 +227,7 @@ export class ClaimStore {
     limit: number,
   ): Promise<Array<ClaimedMessage & { claimedAt: number }>> {
     const rows = await tx.query<ClaimRow & { claimed_at: Date }>(
-      `SELECT ${MESSAGE_COLUMNS}, q.lane, q.rounds, q.tried, q.unknown_since, q.unknown_config, q.reconcile_until, q.claimed_at
+      `SELECT ${MESSAGE_COLUMNS}, '{}'::jsonb AS content, q.lane, q.rounds, q.tried, q.unknown_since, q.unknown_config, q.reconcile_until, q.claimed_at
        FROM message_queue q JOIN messages m ON m.id = q.message_id AND m.created_at = q.message_created_at
        WHERE q.claimed_by = $1 LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED FOR UPDATE OF q SKIP LOCKED`,
       [holder, limit],
