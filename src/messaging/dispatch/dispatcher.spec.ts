@@ -1,9 +1,10 @@
+import { until } from '../../../test/support/until';
 import type { AppConfig } from '../../config/app-config';
 import { systemClock } from '../../kernel/clock';
 import { silentLogger } from '../../kernel/logger';
 import type { JobQueue, ReadyGroup } from '../../platform/queue/job-queue';
 import type { MessageWriter } from '../record/message-writer';
-import type { ClaimedMessage } from '../record/message.types';
+import type { ClaimedMessage, DispatchOutcome } from '../record/message.types';
 import type { AttemptRunner } from './attempt-runner';
 import type { ClaimStore } from './claim-store';
 import { Dispatcher } from './dispatcher';
@@ -57,6 +58,56 @@ describe('Dispatcher', () => {
     await claim;
     // The refill looks every half second too; what the timer does has to come before.
     expect(took).toBeLessThan(480);
+  });
+
+  it('keeps the last places for tenants with little in hand', async () => {
+    let hint: (groups: ReadyGroup[]) => void = () => {};
+    const ends: Array<() => void> = [];
+    const begun: string[] = [];
+    const claims = {
+      beat: () => Promise.resolve(),
+      sweep: () => new Promise(() => {}),
+      claim: (_: string, ids: string[]) =>
+        Promise.resolve(ids.map((id) => ({ id, clientId: id.split('_')[0]!, unknown: null }) as ClaimedMessage)),
+    };
+    const runner = {
+      run: (message: ClaimedMessage) => {
+        begun.push(message.clientId);
+        return new Promise((resolve) =>
+          ends.push(() => resolve({ message, next: { type: 'sent' } } as unknown as DispatchOutcome)),
+        );
+      },
+    };
+    const dispatcher = new Dispatcher(
+      claims as unknown as ClaimStore,
+      runner as unknown as AttemptRunner,
+      { apply: () => Promise.resolve(true) } as unknown as MessageWriter,
+      {
+        enter: () => true,
+        leave() {},
+        isElsewhere: () => false,
+        ownLanes: () => [],
+        opensIn: () => undefined,
+      } as unknown as LaneGate,
+      { consume: (handler: typeof hint) => (hint = handler) } as unknown as JobQueue<ReadyGroup[]>,
+      { workerConcurrency: 100 } as AppConfig,
+      systemClock,
+      silentLogger,
+    );
+    await dispatcher.start();
+    const ready = async (clientId: string, count: number) => {
+      const ids = Array.from({ length: count }, (_, n) => `${clientId}_${n}`);
+      hint([{ clientId, lane: `cfg_${clientId}`, priority: 1, ids }]);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const inHand = (clientId: string) => begun.filter((one) => one === clientId).length;
+    await ready('hangs', 300);
+    expect(inHand('hangs')).toBe(80);
+    await ready('other', 3);
+    expect(inHand('other')).toBe(3);
+    for (const end of ends.splice(0, 4)) end();
+    await until('there is more than the last part free', () => inHand('hangs') === 81);
+    expect(dispatcher.inFlight).toBe(80);
   });
 
   describe('with a claim whose answer does not come', () => {

@@ -30,6 +30,9 @@ const UNSURE_MS = 8_000;
 const SETTLED_SECONDS = 1;
 /** A claim that this process does not know of (its answer got lost) is given back after this time. */
 const LOST_CLAIM_SECONDS = 15;
+/** The last part of the places for calls is for tenants with at most so large a part of them in hand: one whose provider hangs must not have them all. */
+const SPARE_PART = 1 / 5;
+const SMALL_PART = 1 / 20;
 /** Looking for such claims reads the whole table of waiting messages, so it is done in each eighth beat only. */
 const LOST_CLAIM_BEATS = 8;
 
@@ -45,6 +48,8 @@ export class Dispatcher {
   readonly holder = newId('worker');
   private readonly lists = new ReadyLists(PER_LIST);
   private readonly inHand = new Map<string, Promise<void>>();
+  /** How many each tenant has in hand or in the claim under way. */
+  private readonly perTenant = new Map<string, number>();
   /** Ids of claims that failed, and when: they may be held in our name, and nothing was begun for them. */
   private readonly unanswered = new Map<string, number>();
   /** Ids of the claim under way: it may be committed already, and its answer, which begins the attempts, is still to come. */
@@ -138,9 +143,14 @@ export class Dispatcher {
     if (!this.running) return;
     if (this.lists.wantsMore()) this.refill.wake();
     if (this.claiming) return;
-    const room = Math.min(this.config.workerConcurrency - this.inHand.size, CLAIM_BATCH);
-    if (room <= 0) return;
-    const taken = this.lists.take(room, (clientId, lane) => this.gate.enter(clientId, lane));
+    let free = this.config.workerConcurrency - this.inHand.size;
+    if (free <= 0) return;
+    const taken = this.lists.take(Math.min(free, CLAIM_BATCH), (clientId, lane) => {
+      if (!this.mayTake(clientId, free) || !this.gate.enter(clientId, lane)) return false;
+      free -= 1;
+      this.perTenant.set(clientId, (this.perTenant.get(clientId) ?? 0) + 1);
+      return true;
+    });
     if (taken.length === 0) {
       this.pumpWhenGateOpens();
       return;
@@ -154,7 +164,19 @@ export class Dispatcher {
     });
   }
 
-  private async claim(taken: ReadonlyArray<{ id: string; lane: string }>): Promise<void> {
+  /** Whether a tenant may have one more of the places that are free. */
+  private mayTake(clientId: string, free: number): boolean {
+    const { workerConcurrency: all } = this.config;
+    return free > all * SPARE_PART || (this.perTenant.get(clientId) ?? 0) <= all * SMALL_PART;
+  }
+
+  private letGo(clientId: string): void {
+    const left = this.perTenant.get(clientId)! - 1;
+    if (left > 0) this.perTenant.set(clientId, left);
+    else this.perTenant.delete(clientId);
+  }
+
+  private async claim(taken: ReadonlyArray<{ id: string; clientId: string; lane: string }>): Promise<void> {
     let claimed: ClaimedMessage[] = [];
     const ids = taken.map((message) => message.id);
     this.asking = new Set(ids);
@@ -175,11 +197,12 @@ export class Dispatcher {
       this.heart.wake();
     }
     const mine = new Map(claimed.map((message) => [message.id, message]));
-    for (const { id, lane } of taken) {
+    for (const { id, clientId, lane } of taken) {
       const message = mine.get(id);
       if (message) this.inHand.set(id, this.handle(message, lane));
       else {
         this.lists.forget(id);
+        this.letGo(clientId);
         this.gate.leave(lane, { unused: true });
       }
     }
@@ -194,6 +217,7 @@ export class Dispatcher {
     });
     await this.write(outcome);
     this.inHand.delete(message.id);
+    this.letGo(message.clientId);
     this.lists.forget(message.id);
     if (outcome.next.type === 'requeue') this.follow(outcome);
     this.pump();
