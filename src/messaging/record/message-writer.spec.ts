@@ -1,9 +1,12 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
+import { until } from '../../../test/support/until';
 import { OutcomeRecorder } from '../../gateway/budget/outcome-recorder';
 import { silentLogger } from '../../kernel/logger';
 import type { MessageStatus } from '../../kernel/channel';
 import { ManualClock, systemClock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
+import { createDataSource } from '../../platform/database/data-source';
+import { Database } from '../../platform/database/database';
 import { EventSignal } from '../../platform/events/event-store';
 import type { SuppressionDirectory } from '../suppression/suppression-directory';
 import { MessageSignal } from './message-signal';
@@ -17,6 +20,7 @@ const CONFIG = 'cfg_a';
 describe('MessageWriter', () => {
   let test: TestDatabase;
   let writer: MessageWriter;
+  let signal: EventSignal;
   let told: string[];
   let suppressed: string[];
 
@@ -25,24 +29,29 @@ describe('MessageWriter', () => {
   });
 
   beforeEach(() => {
-    const signal = new EventSignal();
+    signal = new EventSignal();
     told = [];
     suppressed = [];
+    signal.onCommitted((clientIds) => told.push(...clientIds));
+    writer = newWriter(test.database);
+  });
+
+  function newWriter(database: Database): MessageWriter {
     const suppressions = {
       added: (...entry: string[]) => suppressed.push(entry.join(' ')),
     } as unknown as SuppressionDirectory;
-    signal.onCommitted((clientIds) => told.push(...clientIds));
     const outcomes = new OutcomeRecorder(test.database, systemClock, silentLogger);
-    writer = new MessageWriter(
-      test.database,
+    const made = new MessageWriter(
+      database,
       signal,
       new MessageSignal(),
       suppressions,
       outcomes,
       new ManualClock(Date.now()),
     );
-    writer.holder = 'wrk_me';
-  });
+    made.holder = 'wrk_me';
+    return made;
+  }
 
   afterAll(() => test.drop());
 
@@ -167,6 +176,34 @@ describe('MessageWriter', () => {
       { message_id: id },
     ]);
     expect(told).toEqual([TENANT]);
+  });
+
+  it('locks messages in the order of their ids, whatever order their changes come in', async () => {
+    const [low, high] = [await stored(), await stored()];
+    // As on the message path, where each row is found by its key.
+    const hot = await createDataSource({ url: test.url, poolSize: 2, hot: true }).initialize();
+    writer = newWriter(new Database(test.database.dataSource, hot));
+    const writes: Array<Promise<boolean>> = [];
+    await test.database.transaction(async (tx) => {
+      await tx.execute('SELECT 1 FROM messages WHERE id = $1 FOR NO KEY UPDATE', [low]);
+      writes.push(sent(high, 'SM-high'), sent(low, 'SM-low'));
+      await until('the writer waits for the lower one', async () => {
+        const sql = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+        return (await test.database.query(sql)).length > 0;
+      });
+      await tx.execute('SELECT 1 FROM messages WHERE id = $1 FOR NO KEY UPDATE NOWAIT', [high]);
+    });
+    expect(await Promise.all(writes)).toEqual([true, true]);
+    await hot.destroy();
+  });
+
+  it('writes a batch that PostgreSQL ended for a deadlock again as a whole', async () => {
+    const ids = await Promise.all(Array.from({ length: 5 }, () => stored()));
+    const query = jest.spyOn(test.database, 'query');
+    query.mockRejectedValueOnce(Object.assign(new Error('deadlock detected'), { code: '40P01' }));
+    expect(await Promise.all(ids.map((id) => sent(id, `SM${id}`)))).toEqual(ids.map(() => true));
+    expect(query).toHaveBeenCalledTimes(2);
+    query.mockRestore();
   });
 
   it('lists an attempt once when its outcome is written again, since the answer to the first commit was lost', async () => {
