@@ -23,6 +23,7 @@ describe('AttemptRunner', () => {
   let answer: () => Promise<unknown>;
   let suppressed: ReturnType<GatewaySender['suppressed']>;
   let hold: ReturnType<GatewaySender['held']>;
+  let find: SentLookup['find'];
 
   beforeEach(() => {
     clock = new ManualClock(1_000_000);
@@ -48,7 +49,7 @@ describe('AttemptRunner', () => {
         suppressed: () => suppressed,
         held: () => hold,
       } as unknown as GatewaySender,
-      {} as SentLookup,
+      { find: (...args: Parameters<SentLookup['find']>) => find(...args) } as SentLookup,
       rates,
       circuits,
       {} as ConfigLifeCycle,
@@ -261,5 +262,31 @@ describe('AttemptRunner', () => {
       clock.advance(dueAt - clock.now());
     }
     expect(pauses).toEqual([1_000, 2_000, 4_000]);
+  });
+
+  describe('a message of unknown fate', () => {
+    const unknown = () => ({ since: clock.now() - 20_000, configId: 'cfg_a', reconcileUntil: clock.now() - 1 });
+
+    it('is sent again when its provider does not have it', async () => {
+      candidates = ['cfg_a', 'cfg_b'];
+      find = () => Promise.resolve(undefined);
+      const outcome = await runner.run(message({ unknown: unknown(), attempted: true }), signal);
+      expect(outcome.possibleDuplicate).toBe(true);
+      expect(requeueOf(outcome)).toMatchObject({ lane: 'cfg_b', unknown: null });
+    });
+
+    it('stays one while it cannot be looked up for a reason of ours, until it expires', async () => {
+      candidates = ['cfg_a', 'cfg_b'];
+      find = () => Promise.reject(new Error('Connection terminated'));
+      const fate = unknown();
+      const outcome = await runner.run(message({ unknown: fate, attempted: true }), signal);
+      expect(outcome.possibleDuplicate).toBeUndefined();
+      expect(requeueOf(outcome)).toMatchObject({ lane: 'cfg_a', unknown: fate, waitingOn: 'retry' });
+      const late = message({ unknown: fate, attempted: true, expiresAt: clock.now() });
+      expect((await runner.run(late, signal)).next).toMatchObject({ type: 'final', errorCode: 'outcome_unknown' });
+      const ending = new AbortController();
+      ending.abort();
+      expect(requeueOf(await runner.run(late, ending.signal))).toMatchObject({ unknown: fate });
+    });
   });
 });

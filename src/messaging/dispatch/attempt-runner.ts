@@ -318,7 +318,16 @@ export class AttemptRunner {
     signal: AbortSignal,
   ): Promise<Omit<DispatchOutcome, 'message'>> {
     const unknown = message.unknown!;
-    const found = await this.lookup.find(message, unknown, signal);
+    let found: Next | undefined;
+    try {
+      found = await this.lookup.find(message, unknown, signal);
+    } catch (error) {
+      this.logger.warn({ err: error, messageId: message.id }, 'message of unknown fate not looked up');
+      // Sent again now, it might arrive twice though its provider could have told. One that has expired is not sent any more.
+      const later = this.clock.now() + retryDelayMs(1, Math.random());
+      if (signal.aborted || this.clock.now() < message.expiresAt)
+        return { next: requeue(message, { dueAt: later, waitingOn: 'retry' }) };
+    }
     if (found) return { next: found };
     const now = this.clock.now();
     if (now < unknown.reconcileUntil) {
