@@ -277,6 +277,7 @@ function claimedMessage(row: ClaimRow): ClaimedMessage {
       cost_amount: row.cost_amount,
       cost_currency: row.cost_currency,
       attempted_config: null,
+      possible_duplicate: row.possible_duplicate,
       version: row.version,
     },
   };

@@ -69,6 +69,7 @@ export function claimOf(message: NewMessage, lane: string): ClaimedMessage {
       cost_amount: null,
       cost_currency: null,
       attempted_config: null,
+      possible_duplicate: false,
       version: 0,
     },
   };

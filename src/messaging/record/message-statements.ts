@@ -6,7 +6,7 @@ import { MeterGroups } from '../metering/meter-groups';
 import { contributionAfter, type Draft } from './message-draft';
 
 export const STATE_COLUMNS = `m.id, m.client_id, m.channel, m.status, m.recipient, m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.segments, m.cost_amount,
-   m.cost_currency, m.attempts -> -1 ->> 'config_id' AS attempted_config, m.version`;
+   m.cost_currency, m.attempts -> -1 ->> 'config_id' AS attempted_config, m.possible_duplicate, m.version`;
 const BY_ID = `FROM unnest($1::text[], $2::float8[]) AS i(id, at) JOIN messages m ON m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)`;
 
 export const READ_STATES = statement('messages.read_states', `SELECT ${STATE_COLUMNS} ${BY_ID}`);

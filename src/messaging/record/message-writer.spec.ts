@@ -129,6 +129,7 @@ describe('MessageWriter', () => {
       cost_amount: null,
       cost_currency: null,
       attempted_config: null,
+      possible_duplicate: false,
       version: 0,
     },
   });
@@ -340,6 +341,36 @@ describe('MessageWriter', () => {
     expect(await read(id)).toMatchObject({ status: 'sent' });
     await report(id, 'delivered', { configId: 'cfg_before', gateway: 'vonage', externalId: 'other' });
     expect(await read(id)).toMatchObject({ status: 'delivered' });
+  });
+
+  it.each(['queued', 'sent'] as const)('takes %s of a message of unknown fate for it that the provider has it', async (status) => {
+    const id = await stored({ claimedBy: null });
+    await test.database.query('UPDATE message_queue SET unknown_since = now() WHERE message_id = $1', [id]);
+    await report(id, status);
+    expect(await read(id)).toMatchObject({
+      status: 'sent',
+      config_id: CONFIG,
+      external_id: `SM${id}`,
+      queued: 0,
+      events: ['message.sent'],
+    });
+  });
+
+  it('lets a failure settle the fate of an attempt, and end no message that has gone on since', async () => {
+    const [open, goneOn] = [await stored(), await stored()];
+    const outcome = (id: string, more: object) => {
+      const requeue = { lane: 'cfg_b', dueAt: Date.now(), waitingOn: null, rounds: 0, tried: [CONFIG], unknown: null };
+      return writer.apply({
+        kind: 'dispatch',
+        outcome: { message: target(id), next: { type: 'requeue', requeue }, ...more },
+      });
+    };
+    await outcome(goneOn, { possibleDuplicate: true });
+    for (const id of [open, goneOn]) await report(id, 'failed', { error: { code: 'unreachable' } });
+    expect(await read(open)).toMatchObject({ status: 'failed', error_code: 'unreachable', queued: 0 });
+    expect(await read(goneOn)).toMatchObject({ status: 'queued', error_code: null, queued: 1, events: [] });
+    await report(goneOn, 'delivered');
+    expect(await read(goneOn)).toMatchObject({ status: 'delivered', queued: 0 });
   });
 
   it('is delivered when all parts are', async () => {

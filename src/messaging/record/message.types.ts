@@ -37,6 +37,8 @@ export interface MessageState {
   cost_currency: string | null;
   /** The config of its last attempt; wanted of those only that no provider took. */
   attempted_config: string | null;
+  /** An attempt of unknown fate was given up, and it went on. */
+  possible_duplicate: boolean;
   /** Grows with each write: who writes names the one that it has seen. */
   version: number;
 }
