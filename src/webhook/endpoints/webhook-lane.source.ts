@@ -138,10 +138,26 @@ export class WebhookLaneSource implements LaneSource<WebhookItem, EventPosition>
 
   async due(now: number, limit: number): Promise<WebhookItem[]> {
     const rows = await this.context.database.query<DueRow>(DUE, [this.row.id, now, limit]);
+    if (rows.length === 0) await this.correctNextRetry(now);
     return rows.map((row) => ({
       ...itemOf(row, row.attempts),
       delivery: { id: row.delivery_id, createdAt: row.delivery_created_at },
     }));
+  }
+
+  /** Nothing is due though the endpoint says so: else it would be looked at again and again. */
+  private async correctNextRetry(now: number): Promise<void> {
+    const { next_retry_at: next } = this.row;
+    if (next === null || next > now) return;
+    this.row.next_retry_at = await this.context.database.transaction(async (tx) => {
+      // First the lock: who puts a delivery on its way takes it too.
+      const own = await tx.query('SELECT 1 FROM webhook_endpoints WHERE id = $1 AND lane_owner = $2 FOR UPDATE', [
+        this.row.id,
+        this.context.owner,
+      ]);
+      if (own.length === 0) throw new LaneLostError();
+      return nextRetry(tx, this.row.id);
+    });
   }
 
   async settleDue(results: ReadonlyArray<DeliveryResult<WebhookItem>>, health: ReceiverHealth): Promise<void> {
