@@ -27,7 +27,11 @@ describe('Maintenance', () => {
       );
       return row!.name;
     };
-    const [events, messages, deliveries] = [await last('events'), await last('messages'), await last('inbound_deliveries')];
+    const [events, messages, deliveries] = [
+      await last('events'),
+      await last('messages'),
+      await last('inbound_deliveries'),
+    ];
     await test.database.execute(`DROP TABLE ${events}, ${messages}, ${deliveries}`);
     const maintenance = new Maintenance(test.database, silentLogger);
     await test.database.transaction(async (reader) => {

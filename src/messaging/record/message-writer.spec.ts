@@ -343,18 +343,21 @@ describe('MessageWriter', () => {
     expect(await read(id)).toMatchObject({ status: 'delivered' });
   });
 
-  it.each(['queued', 'sent'] as const)('takes %s of a message of unknown fate for it that the provider has it', async (status) => {
-    const id = await stored({ claimedBy: null });
-    await test.database.query('UPDATE message_queue SET unknown_since = now() WHERE message_id = $1', [id]);
-    await report(id, status);
-    expect(await read(id)).toMatchObject({
-      status: 'sent',
-      config_id: CONFIG,
-      external_id: `SM${id}`,
-      queued: 0,
-      events: ['message.sent'],
-    });
-  });
+  it.each(['queued', 'sent'] as const)(
+    'takes %s of a message of unknown fate for it that the provider has it',
+    async (status) => {
+      const id = await stored({ claimedBy: null });
+      await test.database.query('UPDATE message_queue SET unknown_since = now() WHERE message_id = $1', [id]);
+      await report(id, status);
+      expect(await read(id)).toMatchObject({
+        status: 'sent',
+        config_id: CONFIG,
+        external_id: `SM${id}`,
+        queued: 0,
+        events: ['message.sent'],
+      });
+    },
+  );
 
   it('lets a failure settle the fate of an attempt, and end no message that has gone on since', async () => {
     const [open, goneOn] = [await stored(), await stored()];

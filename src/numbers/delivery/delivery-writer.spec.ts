@@ -37,9 +37,7 @@ describe('DeliveryWriter', () => {
     const writer = new DeliveryWriter({ flush } as unknown as Database, 'wrk_me', {
       raise: () => Promise.resolve([]),
     } as unknown as AlertBook);
-    const results = await Promise.allSettled(
-      ['one', 'bad', 'lost', 'other'].map((id) => writer.write(settlement(id))),
-    );
+    const results = await Promise.allSettled(['one', 'bad', 'lost', 'other'].map((id) => writer.write(settlement(id))));
     expect(results).toEqual([
       { status: 'fulfilled', value: undefined },
       { status: 'rejected', reason: refusal },

@@ -241,13 +241,15 @@ describe('WebhookDeliveryService', () => {
   it('looks once at an endpoint that says wrongly that something is due', async () => {
     const client = await receiver();
     const { id } = await bed.endpoint('acme_1', client.url);
-    await bed.database.execute('UPDATE webhook_endpoints SET next_retry_at = to_timestamp($2::float8 / 1000) WHERE id = $1', [
-      id,
-      bed.clock.now(),
-    ]);
+    await bed.database.execute(
+      'UPDATE webhook_endpoints SET next_retry_at = to_timestamp($2::float8 / 1000) WHERE id = $1',
+      [id, bed.clock.now()],
+    );
     bed.service().start();
     await until(async () => {
-      const rows = await bed.database.query<{ next: Date | null }>('SELECT next_retry_at AS next FROM webhook_endpoints');
+      const rows = await bed.database.query<{ next: Date | null }>(
+        'SELECT next_retry_at AS next FROM webhook_endpoints',
+      );
       return rows[0]!.next === null;
     });
     expect(client.received).toEqual([]);

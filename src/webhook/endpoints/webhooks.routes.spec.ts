@@ -404,7 +404,10 @@ describe('/v1/webhooks', () => {
     const [early] = await emit(acme, ['message.sent']);
     const endpoints: Endpoint[] = [];
     for (let n = 0; n < 12; n++) endpoints.push(await create(acme));
-    const range = { from: new Date(Date.now() - 60_000).toISOString(), to: new Date(Date.now() + 60_000).toISOString() };
+    const range = {
+      from: new Date(Date.now() - 60_000).toISOString(),
+      to: new Date(Date.now() + 60_000).toISOString(),
+    };
     const answers = await Promise.all(endpoints.map(({ id }) => post(acme, `/v1/webhooks/${id}/replay`, 202, range)));
     expect(answers).toEqual(endpoints.map(() => ({ replayed: 1 })));
     for (const { id } of endpoints) await settled(acme, id, 'succeeded', 1);
