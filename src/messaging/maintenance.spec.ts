@@ -19,6 +19,32 @@ describe('Maintenance', () => {
     return row!.n;
   }
 
+  it('makes missing partitions, and keeps nobody waiting behind a long reader of one table', async () => {
+    const last = async (table: string) => {
+      const [row] = await test.database.query<{ name: string }>(
+        'SELECT max(inhrelid::regclass::text) AS name FROM pg_inherits WHERE inhparent = $1::regclass',
+        [table],
+      );
+      return row!.name;
+    };
+    const [events, messages, deliveries] = [
+      await last('events'),
+      await last('messages'),
+      await last('inbound_deliveries'),
+    ];
+    await test.database.execute(`DROP TABLE ${events}, ${messages}, ${deliveries}`);
+    const maintenance = new Maintenance(test.database, silentLogger);
+    await test.database.transaction(async (reader) => {
+      await reader.query('SELECT count(*) FROM events');
+      await maintenance.run();
+      expect(await last('messages')).toBe(messages);
+      expect(await last('inbound_deliveries')).toBe(deliveries);
+      expect(await last('events')).not.toBe(events);
+    });
+    await maintenance.run();
+    expect(await last('events')).toBe(events);
+  });
+
   it('deletes all keys that are past their time in one round, also more than a batch', async () => {
     await test.database.execute(
       `INSERT INTO idempotency_keys (client_id, key, body_hash, message_id, expires_at)

@@ -12,6 +12,22 @@ const ALERT_DAYS = 90;
 const DELETE_BATCH = 10_000;
 /** Longest time of a round that goes into deleting from one table; the rest comes in the next one. */
 const DELETE_MS = 10_000;
+/** Tables by the month, with how their partitions are stored, and how many months are made, this one included. */
+const PARTITIONED: ReadonlyArray<[table: string, storage: string]> = [
+  ['messages', 'WITH (fillfactor = 32)'],
+  ['events', ''],
+  ['provider_events', ''],
+  ['webhook_deliveries', 'WITH (fillfactor = 90)'],
+  ['inbound_messages', ''],
+  ['inbound_deliveries', 'WITH (fillfactor = 60)'],
+];
+const MONTHS = 4;
+/**
+ * A partition is made under a lock of its whole table. Behind a long reader that lock is waited for, and whoever comes meanwhile waits too: so not for
+ * long. There are months to try again.
+ */
+const LOCK_TIMEOUT_MS = 200;
+const LOCK_NOT_AVAILABLE = '55P03';
 /** One scheduler at a time: the others find the lock taken and leave. */
 const LOCK = 815_002;
 
@@ -22,7 +38,7 @@ export class Maintenance {
 
   constructor(
     private readonly database: Database,
-    @Inject(LOGGER) logger: Logger,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {
     this.task = new Periodic('maintenance', EVERY_MS, () => this.run(), logger);
   }
@@ -37,16 +53,7 @@ export class Maintenance {
 
   /** One round. Safe to run at any time, in any number of processes. */
   async run(): Promise<void> {
-    // Making a partition locks its whole table, so that transaction does nothing else.
-    await this.alone(async (tx) => {
-      await tx.query(`SELECT unimsg_make_partitions('messages', now()::date, 4, 'WITH (fillfactor = 32)')`);
-      await tx.query(`SELECT unimsg_make_partitions('events', now()::date, 4)`);
-      await tx.query(`SELECT unimsg_make_partitions('provider_events', now()::date, 4)`);
-      await tx.query(`SELECT unimsg_make_partitions('webhook_deliveries', now()::date, 4, 'WITH (fillfactor = 90)')`);
-      await tx.query(`SELECT unimsg_make_partitions('inbound_messages', now()::date, 4)`);
-      await tx.query(`SELECT unimsg_make_partitions('inbound_deliveries', now()::date, 4, 'WITH (fillfactor = 60)')`);
-      return 0;
-    });
+    for (const [table, storage] of PARTITIONED) await this.makePartitions(table, storage);
     for (const [statement, values] of this.deletions()) {
       const until = performance.now() + DELETE_MS;
       // As many batches as it takes: keys and callbacks come by the thousand a second.
@@ -54,6 +61,19 @@ export class Maintenance {
         const deleted = await this.alone((tx) => tx.execute(statement, values));
         if (deleted < DELETE_BATCH) break;
       }
+    }
+  }
+
+  /** Makes those that are missing, in a transaction that does nothing else. */
+  private async makePartitions(table: string, storage: string): Promise<void> {
+    try {
+      await this.alone(async (tx) => {
+        await tx.execute(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+        return tx.execute('SELECT unimsg_make_partitions($1, now()::date, $2, $3)', [table, MONTHS, storage]);
+      });
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
+      this.logger.info({ table }, 'partition not made: the table is in use; the next round tries again');
     }
   }
 

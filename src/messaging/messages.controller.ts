@@ -69,7 +69,12 @@ export class MessagesController {
   @Post(':message_id/cancel')
   @HttpCode(200)
   @Scopes('messages:send')
-  @ApiOperation({ operationId: 'cancelMessage', summary: 'Cancel a message that is still scheduled or queued' })
+  @ApiOperation({
+    operationId: 'cancelMessage',
+    summary: 'Cancel a message that is still scheduled or queued',
+    description:
+      'One that a provider may have taken (an attempt of unknown fate, `possible_duplicate`) cannot be canceled, as one that is under way: 409.',
+  })
   @ApiParam({ name: 'message_id', description: 'Id of the message.', example: 'msg_01kaqz9yq8e5v6m3c2n1b0a9s8' })
   @ApiData(MessageView, { description: 'The canceled message.' })
   @ApiProblems('not_found', 'conflict')

@@ -74,15 +74,17 @@ export class Eraser {
     commit: (tx: Transaction, progress: Progress) => Promise<void>,
   ): Promise<Progress> {
     const canceled = place.step === 'messages' || place.step === 'mails' ? await this.cancel(erased, place) : 0;
+    // Before the transaction: a second connection inside it could wait for ever for others that do the same.
+    const endpoint = place.step === 'deliveries' ? await this.endpoint(erased.clientId, place) : undefined;
     return this.database.tenant(erased.clientId, async (tx) => {
-      const progress = await this.work(tx, erased, place);
+      const progress = await this.work(tx, erased, place, endpoint);
       if (canceled > 0) progress.counts.canceled = canceled;
       await commit(tx, progress);
       return progress;
     });
   }
 
-  private work(tx: Transaction, erased: Erased, place: Place): Promise<Progress> {
+  private work(tx: Transaction, erased: Erased, place: Place, endpoint: string | undefined): Promise<Progress> {
     switch (place.step) {
       case 'planned':
         return this.planned(tx, erased, place);
@@ -94,7 +96,7 @@ export class Eraser {
       case 'callbacks':
         return this.callbacks(tx, erased, place);
       case 'deliveries':
-        return this.deliveries(tx, erased, place);
+        return this.deliveries(tx, erased, place, endpoint);
       case 'others':
         return this.others(tx, erased);
     }
@@ -202,9 +204,12 @@ export class Eraser {
     return { counts: { provider_events }, next, waits: false };
   }
 
-  private async deliveries(tx: Transaction, { clientId, person, hash }: Erased, place: Place): Promise<Progress> {
-    const [current, from] = place.cursor;
-    const endpoint = current && from ? current : await this.nextEndpoint(clientId, current ?? '');
+  private async deliveries(
+    tx: Transaction,
+    { clientId, person, hash }: Erased,
+    { step, cursor: [, from] }: Place,
+    endpoint: string | undefined,
+  ): Promise<Progress> {
     if (endpoint === undefined) return { counts: {}, next: after('deliveries'), waits: false };
     const [row] = await tx.query<{ seen: number; last: string | null; deliveries: number }>(ERASE_DELIVERIES, [
       clientId,
@@ -216,12 +221,16 @@ export class Eraser {
     ]);
     const { seen, last, deliveries } = row!;
     const cursor = seen < DELIVERIES ? [endpoint] : [endpoint, last!];
-    return { counts: { deliveries }, next: { step: 'deliveries', cursor }, waits: false };
+    return { counts: { deliveries }, next: { step, cursor }, waits: false };
   }
 
-  /** In the system's scope: behind the fence each endpoint of the others would be looked at row by row. */
-  private async nextEndpoint(clientId: string, afterId: string): Promise<string | undefined> {
-    const [row] = await this.database.query<{ endpoint_id: string }>(ENDPOINTS, [clientId, afterId]);
+  /**
+   * The endpoint whose deliveries come now; undefined: there is none left. In the system's scope: behind the fence each endpoint of the others would be
+   * looked at row by row.
+   */
+  private async endpoint(clientId: string, { cursor: [current, from] }: Place): Promise<string | undefined> {
+    if (current && from) return current;
+    const [row] = await this.database.query<{ endpoint_id: string }>(ENDPOINTS, [clientId, current ?? '']);
     return row?.endpoint_id;
   }
 

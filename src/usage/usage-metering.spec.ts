@@ -93,6 +93,7 @@ describe('metering', () => {
       cost_amount: null,
       cost_currency: null,
       attempted_config: null,
+      possible_duplicate: false,
       version: 0,
     };
   }

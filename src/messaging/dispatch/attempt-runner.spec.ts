@@ -18,10 +18,12 @@ describe('AttemptRunner', () => {
   let circuits: CircuitBreakers;
   let skipped: Skip[];
   let candidates: string[];
+  let unable: string[];
   let runner: AttemptRunner;
   let answer: () => Promise<unknown>;
   let suppressed: ReturnType<GatewaySender['suppressed']>;
   let hold: ReturnType<GatewaySender['held']>;
+  let find: SentLookup['find'];
 
   beforeEach(() => {
     clock = new ManualClock(1_000_000);
@@ -29,6 +31,7 @@ describe('AttemptRunner', () => {
     circuits = new CircuitBreakers(clock, { consecutiveFailures: 1 }, () => 0);
     skipped = [];
     candidates = ['cfg_a'];
+    unable = [];
     suppressed = undefined;
     hold = null;
     const route = () => ({
@@ -40,12 +43,13 @@ describe('AttemptRunner', () => {
     runner = new AttemptRunner(
       { routeSync: route, enter: () => true } as unknown as Router,
       {
-        validate: () => [],
+        validate: (_: ClaimedMessage, { configId, config }: Candidate) =>
+          unable.includes(configId ?? config.id) ? [{ field: 'text', code: 'too_long', message: 'is too long' }] : [],
         send: () => answer(),
         suppressed: () => suppressed,
         held: () => hold,
       } as unknown as GatewaySender,
-      {} as SentLookup,
+      { find: (...args: Parameters<SentLookup['find']>) => find(...args) } as SentLookup,
       rates,
       circuits,
       {} as ConfigLifeCycle,
@@ -63,6 +67,7 @@ describe('AttemptRunner', () => {
       provider: null,
       expiresAt: clock.now() + 3_600_000,
       attempts: 0,
+      attempted: false,
       lane: 'cfg_a',
       rounds: 0,
       tried: [],
@@ -162,12 +167,126 @@ describe('AttemptRunner', () => {
     expect(failedBefore).toMatchObject({ dueAt: fresh.dueAt! + 1_000, waitingOn: 'circuit_open' });
   });
 
-  it('asks again while another message probes', async () => {
+  it('asks again in about two seconds while another message probes', async () => {
     answer = () => Promise.resolve({ externalId: 'SM1' });
     circuits.failed('cfg_a');
     clock.advance(circuits.openUntil('cfg_a') - clock.now());
     expect(circuits.tryProbe('cfg_a')).toBe(true);
-    expect(requeueOf(await runner.run(message(), signal))).toMatchObject({ dueAt: clock.now() + 250 });
-    expect(requeueOf(await runner.run(message({ attempts: 1 }), signal))).toMatchObject({ dueAt: clock.now() + 1_250 });
+    const wait = async (change?: Partial<ClaimedMessage>) =>
+      requeueOf(await runner.run(message(change), signal)).dueAt - clock.now();
+    const waits = await Promise.all(Array.from({ length: 20 }, () => wait()));
+    for (const one of waits) expect([one >= 1_500, one <= 2_500]).toEqual([true, true]);
+    expect(new Set(waits).size).toBeGreaterThan(1);
+    expect(await wait({ attempts: 1 })).toBeGreaterThanOrEqual(2_500);
+  });
+
+  it('asks only gateways that can carry the message, and notes no attempt of the others', async () => {
+    answer = () => Promise.resolve({ externalId: 'SM1' });
+    candidates = ['cfg_a', 'cfg_b'];
+    unable = ['cfg_a'];
+    const moved = await runner.run(message(), signal);
+    expect(moved).toMatchObject({
+      next: { type: 'requeue', requeue: { lane: 'cfg_b', dueAt: clock.now(), tried: [] } },
+    });
+    expect(moved.attempt).toBeUndefined();
+    const sent = await runner.run(message({ lane: 'cfg_b' }), signal);
+    expect(sent).toMatchObject({ attempt: { config_id: 'cfg_b', outcome: 'accepted' }, next: { type: 'sent' } });
+  });
+
+  it('comes back to the able ones when they have failed', async () => {
+    candidates = ['cfg_a', 'cfg_b'];
+    unable = ['cfg_a'];
+    answer = () => Promise.resolve(new GatewayError({ class: 'transient', code: 'not_reached', message: 'away' }));
+    const requeue = requeueOf(await runner.run(message({ lane: 'cfg_b' }), signal));
+    expect(requeue).toMatchObject({ lane: 'cfg_b', rounds: 1, tried: [], waitingOn: 'retry' });
+  });
+
+  it('fails a message that no gateway can carry, and waits for one that may', async () => {
+    answer = () => Promise.reject(new Error('called'));
+    unable = ['cfg_a'];
+    const ended = await runner.run(message(), signal);
+    expect(ended.next).toEqual({
+      type: 'final',
+      status: 'failed',
+      errorCode: 'too_long',
+      errorMessage: 'text: is too long',
+    });
+    expect(ended.attempt).toBeUndefined();
+    circuits.failed('cfg_b');
+    const config = { id: 'cfg_b', provider: 'y' } as Candidate['config'];
+    skipped = [{ gateway: 'y', configId: 'cfg_b', reason: 'circuit_open', temporary: true, config }];
+    const waiting = requeueOf(await runner.run(message(), signal));
+    expect(waiting).toMatchObject({ dueAt: circuits.openUntil('cfg_b'), waitingOn: 'circuit_open' });
+    unable = ['cfg_a', 'cfg_b'];
+    expect((await runner.run(message(), signal)).next).toMatchObject({ type: 'final', errorCode: 'too_long' });
+  });
+
+  it('expires a message that was only told to wait, at its time and not before', async () => {
+    const expiresAt = clock.now() + 3_000;
+    const inVain = async (change?: Partial<ClaimedMessage>) =>
+      (await runner.run(message({ expiresAt, ...change }), signal)).next;
+    const waits = { type: 'requeue', requeue: { dueAt: expiresAt } };
+    answer = throttled(4_000);
+    expect(await inVain()).toMatchObject(waits);
+    expect(await inVain()).toMatchObject(waits);
+    candidates = ['cfg_b'];
+    answer = throttled(60_000);
+    expect(await inVain({ lane: 'cfg_b' })).toMatchObject(waits);
+    candidates = [];
+    expect(await inVain({ rounds: 5 })).toMatchObject(waits);
+    skipped = [{ gateway: 'x', configId: 'cfg_a', reason: 'circuit_open', temporary: true }];
+    circuits.failed('cfg_a');
+    expect(await inVain()).toMatchObject(waits);
+    clock.advance(3_000);
+    expect(await inVain({ attempts: 2 })).toMatchObject({ type: 'final', status: 'expired', errorCode: 'expired' });
+  });
+
+  it('fails a message that a gateway has failed as soon as its next wait would outlast it', async () => {
+    const expiresAt = clock.now() + 3_000;
+    const failed = { type: 'final', status: 'failed', errorCode: 'all_gateways_failed' };
+    const tried = { expiresAt, attempts: 1, attempted: true };
+    answer = () => Promise.resolve(new GatewayError({ class: 'transient', code: 'not_reached', message: 'away' }));
+    expect((await runner.run(message({ expiresAt, rounds: 5 }), signal)).next).toMatchObject(failed);
+    answer = throttled(4_000);
+    expect((await runner.run(message(tried), signal)).next).toMatchObject(failed);
+    clock.advance(3_000);
+    expect((await runner.run(message(tried), signal)).next).toMatchObject(failed);
+  });
+
+  it('takes no word of a provider for it that it may be asked again at once', async () => {
+    answer = throttled(0);
+    const pauses = [];
+    for (let times = 0; times < 3; times++) {
+      const { dueAt } = requeueOf(await runner.run(message(), signal));
+      pauses.push(dueAt - clock.now());
+      clock.advance(dueAt - clock.now());
+    }
+    expect(pauses).toEqual([1_000, 2_000, 4_000]);
+  });
+
+  describe('a message of unknown fate', () => {
+    const unknown = () => ({ since: clock.now() - 20_000, configId: 'cfg_a', reconcileUntil: clock.now() - 1 });
+
+    it('is sent again when its provider does not have it', async () => {
+      candidates = ['cfg_a', 'cfg_b'];
+      find = () => Promise.resolve(undefined);
+      const outcome = await runner.run(message({ unknown: unknown(), attempted: true }), signal);
+      expect(outcome.possibleDuplicate).toBe(true);
+      expect(requeueOf(outcome)).toMatchObject({ lane: 'cfg_b', unknown: null });
+    });
+
+    it('stays one while it cannot be looked up for a reason of ours, until it expires', async () => {
+      candidates = ['cfg_a', 'cfg_b'];
+      find = () => Promise.reject(new Error('Connection terminated'));
+      const fate = unknown();
+      const outcome = await runner.run(message({ unknown: fate, attempted: true }), signal);
+      expect(outcome.possibleDuplicate).toBeUndefined();
+      expect(requeueOf(outcome)).toMatchObject({ lane: 'cfg_a', unknown: fate, waitingOn: 'retry' });
+      const late = message({ unknown: fate, attempted: true, expiresAt: clock.now() });
+      expect((await runner.run(late, signal)).next).toMatchObject({ type: 'final', errorCode: 'outcome_unknown' });
+      const ending = new AbortController();
+      ending.abort();
+      expect(requeueOf(await runner.run(late, ending.signal))).toMatchObject({ unknown: fate });
+    });
   });
 });

@@ -23,6 +23,9 @@ const FIRST_LOOKUP_MS = 1_000;
  */
 const PROBE_DEFERENCE_MS = 1_000;
 
+/** How long, about, a message waits for another one that probes a circuit. Each look is a claim and a write of its queue row. */
+const PROBE_WAIT_MS = 2_000;
+
 type Next = DispatchOutcome['next'];
 
 /**
@@ -119,26 +122,14 @@ export class AttemptRunner {
     if (!candidate) return { next: this.endOfRound(message, route, now) };
     if (candidate.configId !== message.lane)
       return { next: requeue(message, { lane: candidate.configId, dueAt: now, waitingOn: null }) };
-    const issues = this.sender.validate(message, candidate);
-    if (issues.length > 0) {
-      const text = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
-      const attempt = this.record(candidate, now, {
-        outcome: 'content_permanent',
-        error_code: issues[0]!.code,
-        error_message: text,
-        reason: issues[0]!.code,
-      });
-      return { attempt, next: this.tryNext(message, route, candidate, now, { code: issues[0]!.code, message: text }) };
-    }
     const wait = this.pausedUntil(candidate.configId, message) - now;
-    if (wait > 0) return { next: requeue(message, { dueAt: now + wait, waitingOn: 'gateway_rate' }) };
+    if (wait > 0) {
+      const dueAt = Math.min(now + wait, message.expiresAt);
+      return { next: requeue(message, { dueAt, waitingOn: 'gateway_rate' }) };
+    }
     if (!this.circuits.tryProbe(candidate.configId)) {
-      return {
-        next: requeue(message, {
-          dueAt: this.mayProbeAt(candidate.configId, message, now),
-          waitingOn: 'circuit_open',
-        }),
-      };
+      const dueAt = Math.min(this.mayProbeAt(candidate.configId, message, now), message.expiresAt);
+      return { next: requeue(message, { dueAt, waitingOn: 'circuit_open' }) };
     }
     const sent = await this.sender.send(message, candidate, signal);
     if (sent instanceof GatewayError) return this.failed(message, route, candidate, now, sent);
@@ -177,28 +168,24 @@ export class AttemptRunner {
     if (rule.disablesConfig && error.scope === 'account') {
       await this.disable(candidate, error);
     }
-    const reason = { code: error.code, message: clean(error.providerText ?? error.message) };
+    const text = clean(error.providerText ?? error.message);
     switch (rule.then) {
       case 'fail':
-        return {
-          attempt,
-          next: { type: 'final', status: 'failed', errorCode: reason.code, errorMessage: reason.message },
-        };
+        return { attempt, next: { type: 'final', status: 'failed', errorCode: error.code, errorMessage: text } };
       case 'next_gateway':
-        return { attempt, next: this.tryNext(message, route, candidate, now, reason) };
+        return { attempt, next: this.tryNext({ ...message, attempted: true }, route, candidate, now) };
       case 'pause': {
-        const pause = error.retryAfterMs ?? this.nextPause(candidate.configId, now);
+        const told = error.retryAfterMs ?? 0;
+        // "At once" is no pause: who keeps saying it would be asked without end.
+        const pause = told < DEFAULT_PAUSE_MS ? this.nextPause(candidate.configId, now) : told;
         const onlyThisRecipient =
           error.scope === 'recipient' && !this.recipients.throttled(candidate.configId, message.recipient, now + pause);
         if (!onlyThisRecipient) this.rates.pause(candidate.configId, now + pause);
         if (pause > LONGEST_WAIT_MS) {
-          const next = this.tryNext(message, route, candidate, now, reason, now + pause);
-          return { attempt, next };
+          return { attempt, next: this.tryNext(message, route, candidate, now, { notBefore: now + pause, text }) };
         }
-        return {
-          attempt,
-          next: expiring(message, requeue(message, { dueAt: now + pause, waitingOn: 'gateway_rate' }), reason),
-        };
+        const waiting = requeue(message, { dueAt: now + pause, waitingOn: 'gateway_rate' });
+        return { attempt, next: expiring(message, waiting, text) };
       }
       case 'reconcile':
         return { attempt, next: this.beginReconcile(message, route, startedAt) };
@@ -218,10 +205,18 @@ export class AttemptRunner {
     }
   }
 
-  /** The first candidate that was not tried in this round and is not in a long pause. */
+  /** The first candidate that was not tried in this round, is not in a long pause and can carry the message, as the intake chose it. */
   private nextCandidate(message: ClaimedMessage, route: Route, now: number): Candidate | undefined {
-    const open = route.candidates.filter((candidate) => !message.tried.includes(candidate.configId));
-    return open.find((candidate) => this.pausedUntil(candidate.configId, message) - now <= LONGEST_WAIT_MS);
+    return route.candidates.find(
+      (candidate) =>
+        !message.tried.includes(candidate.configId) &&
+        this.pausedUntil(candidate.configId, message) - now <= LONGEST_WAIT_MS &&
+        this.isAble(message, candidate),
+    );
+  }
+
+  private isAble(message: ClaimedMessage, candidate: Pick<Candidate, 'gateway' | 'config'>): boolean {
+    return this.sender.validate(message, candidate).length === 0;
   }
 
   /** When the config may send to this recipient again. */
@@ -231,67 +226,79 @@ export class AttemptRunner {
 
   /**
    * Goes on to the next candidate, or ends the round.
-   * @param notBefore when the gateway that just refused is free again; a round that ends here waits for it
+   * @param throttled when the gateway that just refused is free again, and its words; a round that ends here waits for it
    */
   private tryNext(
     message: ClaimedMessage,
     route: Route,
     done: Candidate,
     now: number,
-    reason: { code: string; message: string },
-    notBefore?: number,
+    throttled?: { notBefore: number; text: string },
   ): Next {
     const tried = [...message.tried, done.configId];
     const next = this.nextCandidate({ ...message, tried }, route, now);
     if (next) return requeue(message, { lane: next.configId, tried, dueAt: now, waitingOn: null });
-    if (notBefore !== undefined) {
+    if (throttled) {
       // Every gateway pauses: no attempt is used up, the message waits for the first that is free.
       const first = route.candidates
-        .filter((candidate) => !message.tried.includes(candidate.configId))
+        .filter((candidate) => !message.tried.includes(candidate.configId) && this.isAble(message, candidate))
         .map(({ configId }) => ({ lane: configId, dueAt: this.pausedUntil(configId, message) }))
         .filter(({ dueAt }) => dueAt > now)
-        .reduce((one, other) => (other.dueAt < one.dueAt ? other : one), { lane: done.configId, dueAt: notBefore });
-      return expiring(message, requeue(message, { ...first, tried: message.tried, waitingOn: 'gateway_rate' }), reason);
+        .reduce((one, other) => (other.dueAt < one.dueAt ? other : one), {
+          lane: done.configId,
+          dueAt: throttled.notBefore,
+        });
+      const waiting = requeue(message, { ...first, tried: message.tried, waitingOn: 'gateway_rate' });
+      return expiring(message, waiting, throttled.text);
     }
     return this.endOfRound({ ...message, tried }, route, now);
   }
 
+  /** When to ask for the probe of a circuit: when it may be probed first or, while another message is the probe, when that one is back. */
   private mayProbeAt(configId: string, message: ClaimedMessage, now: number): number {
-    const soonest = Math.max(now + 250, this.circuits.openUntil(configId));
+    const opens = this.circuits.openUntil(configId);
+    const soonest = opens > now ? opens : now + Math.round(PROBE_WAIT_MS * (0.75 + Math.random() / 2));
     return message.attempts > 0 ? soonest + PROBE_DEFERENCE_MS : soonest;
   }
 
   private endOfRound(message: ClaimedMessage, route: Route, now: number): Next {
-    const pauses = route.candidates
+    const candidates = route.candidates.filter((candidate) => this.isAble(message, candidate));
+    const skipped = route.skipped.filter(
+      ({ temporary, config }) =>
+        temporary && (config === undefined || this.isAble(message, { gateway: config.provider, config })),
+    );
+    const refused = candidates.length === 0 && skipped.length === 0 ? route.candidates[0] : undefined;
+    if (refused) return this.unable(message, refused);
+    const pauses = candidates
       .map((candidate) => this.pausedUntil(candidate.configId, message))
       .filter((until) => until > now);
-    const opens = route.skipped.flatMap((skip) =>
+    const opens = skipped.flatMap((skip) =>
       skip.reason === 'circuit_open' && skip.configId ? [this.mayProbeAt(skip.configId, message, now)] : [],
     );
-    const untried = message.tried.length === 0;
     // Nobody could be asked: that is no round. Wait for the circuit or the pause that ends first.
-    if (untried && (pauses.length > 0 || opens.length > 0)) {
+    if (message.tried.length === 0 && (pauses.length > 0 || opens.length > 0)) {
       const dueAt = Math.min(...pauses, ...opens);
       return expiring(
         message,
         requeue(message, { dueAt, waitingOn: pauses.includes(dueAt) ? 'gateway_rate' : 'circuit_open' }),
-        {
-          code: 'all_gateways_failed',
-          message: 'No gateway became free in time.',
-        },
+        'No gateway became free in time.',
       );
     }
     const rounds = message.rounds + 1;
-    const lane =
-      route.candidates[0]?.configId ?? route.skipped.find((skip) => skip.temporary)?.configId ?? message.lane;
+    const lane = candidates[0]?.configId ?? skipped[0]?.configId ?? message.lane;
     const dueAt = now + retryDelayMs(rounds, Math.random());
-    return expiring(message, requeue(message, { lane, rounds, tried: [], dueAt, waitingOn: 'retry' }), {
-      code: message.attempts > 0 || !untried ? 'all_gateways_failed' : 'no_gateway_available',
-      message:
-        untried && message.attempts === 0
-          ? 'No gateway could be asked before the message expired.'
-          : 'Every gateway failed until the message expired.',
-    });
+    return expiring(
+      message,
+      requeue(message, { lane, rounds, tried: [], dueAt, waitingOn: 'retry' }),
+      'Every gateway failed until the message expired.',
+    );
+  }
+
+  /** No gateway of the route can carry the message as it is, now or later. */
+  private unable(message: ClaimedMessage, candidate: Candidate): Next {
+    const issues = this.sender.validate(message, candidate);
+    const text = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
+    return { type: 'final', status: 'failed', errorCode: issues[0]!.code, errorMessage: clean(text) };
   }
 
   private beginReconcile(message: ClaimedMessage, route: Route, since: number): Next {
@@ -311,7 +318,16 @@ export class AttemptRunner {
     signal: AbortSignal,
   ): Promise<Omit<DispatchOutcome, 'message'>> {
     const unknown = message.unknown!;
-    const found = await this.lookup.find(message, unknown, signal);
+    let found: Next | undefined;
+    try {
+      found = await this.lookup.find(message, unknown, signal);
+    } catch (error) {
+      this.logger.warn({ err: error, messageId: message.id }, 'message of unknown fate not looked up');
+      // Sent again now, it might arrive twice though its provider could have told. One that has expired is not sent any more.
+      const later = this.clock.now() + retryDelayMs(1, Math.random());
+      if (signal.aborted || this.clock.now() < message.expiresAt)
+        return { next: requeue(message, { dueAt: later, waitingOn: 'retry' }) };
+    }
     if (found) return { next: found };
     const now = this.clock.now();
     if (now < unknown.reconcileUntil) {
@@ -386,20 +402,19 @@ function requeue(
   };
 }
 
-/** A wait that would outlast the message fails it now: its client learns at once, and nothing is sent late. */
-function expiring(
-  message: ClaimedMessage,
-  next: Next & { type: 'requeue' },
-  reason: { code: string; message: string },
-): Next {
+/**
+ * A wait that would outlast the message. One that a gateway has failed ends now: its client learns at once, and nothing is sent late. One that was only
+ * told to wait is kept until it expires.
+ */
+function expiring(message: ClaimedMessage, next: Next & { type: 'requeue' }, errorMessage: string): Next {
   if (next.requeue.dueAt < message.expiresAt) return next;
-  const code = reason.code === 'no_gateway_available' ? reason.code : 'all_gateways_failed';
-  return { type: 'final', status: 'failed', errorCode: code, errorMessage: reason.message };
+  if (!message.attempted) return { ...next, requeue: { ...next.requeue, dueAt: message.expiresAt } };
+  return { type: 'final', status: 'failed', errorCode: 'all_gateways_failed', errorMessage };
 }
 
-/** The time of a message ran out before this attempt: `expired` when none was made, else its attempts had all failed. */
+/** The time of a message ran out before this attempt: `expired` when no gateway had failed it, else its attempts had all failed. */
 function lapsed(message: ClaimedMessage): Next {
-  if (message.attempts === 0) {
+  if (!message.attempted) {
     return {
       type: 'final',
       status: 'expired',

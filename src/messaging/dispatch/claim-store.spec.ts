@@ -52,6 +52,23 @@ describe('ClaimStore', () => {
     expect(second.map(({ id, recipient }) => [id, recipient])).toEqual([[putBack, '+393331234567']]);
   });
 
+  it('claims what was due when it was written by a clock that is ahead, and nothing that waits for its time', async () => {
+    await claims.beat('wrk_here');
+    const fresh = await claimed('wrk_else', 0);
+    const late = await claimed('wrk_else', 0);
+    const scheduled = await claimed('wrk_else', 0);
+    const ahead = async (id: string, seconds: number, waitingOn: string | null) =>
+      test.database.execute(
+        `UPDATE message_queue SET claimed_by = NULL, due_at = now() + make_interval(secs => $2), waiting_on = $3 WHERE message_id = $1`,
+        [id, seconds, waitingOn],
+      );
+    await ahead(fresh, 2, null);
+    await ahead(late, 60, null);
+    await ahead(scheduled, 2, 'schedule');
+    const got = await claims.claim('wrk_here', [fresh, late, scheduled]);
+    expect(got.map(({ id }) => id)).toEqual([fresh]);
+  });
+
   it('gives back an old claim, and not one that was made since', async () => {
     const old = await claimed('wrk_me', 5);
     const young = await claimed('wrk_me', 0);
@@ -69,5 +86,6 @@ describe('ClaimStore', () => {
     });
     const all = await test.database.transaction((tx) => claims.lockHeldBy(tx, 'wrk_dead', 10));
     expect(all.map((message) => message.id).sort()).toEqual([busy, free].sort());
+    expect(all.map(({ content }) => content)).toEqual([{}, {}]);
   });
 });

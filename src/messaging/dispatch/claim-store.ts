@@ -18,6 +18,7 @@ interface ClaimRow {
   provider: string | null;
   expires_at: Date;
   attempts: number;
+  attempted: boolean;
   lane: string;
   rounds: number;
   tried: string[];
@@ -37,9 +38,13 @@ interface ClaimRow {
   version: number;
 }
 
-const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.content, m.priority, m.provider, m.expires_at,
-  jsonb_array_length(m.attempts) AS attempts, m.possible_duplicate, m.status, m.reference, m.metadata, m.config_id, m.external_id, m.parts,
-  m.segments, m.cost_amount, m.cost_currency, m.version`;
+const MESSAGE_COLUMNS = `m.id, m.client_id, m.channel, m.recipient, m.sender, m.priority, m.provider, m.expires_at,
+  jsonb_array_length(m.attempts) AS attempts, m.attempts @? '$[*] ? (@.outcome != "throttled")' AS attempted, m.possible_duplicate, m.status,
+  m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.segments, m.cost_amount, m.cost_currency, m.version`;
+
+// `due_at` is by the clock of the process that wrote it. What waits for nothing was due then, so its clock may be ahead of PostgreSQL's by this much:
+// else each such message would wait for the sweep.
+const DUE = `(q.due_at <= now() OR q.waiting_on IS NULL AND q.due_at <= now() + interval '5 seconds')`;
 
 // SKIP LOCKED: what another worker, a cancellation or a report has in hand at this moment is not ours. Only a holder that is in `workers` can
 // claim, and its row stays while the claim is being made: so each claim has a holder whose death is noticed.
@@ -47,7 +52,7 @@ const claimCtes = (condition: string): string => `WITH alive AS MATERIALIZED (
      SELECT 1 FROM workers WHERE id = $1 FOR KEY SHARE
    ), free AS (
      SELECT q.message_id FROM message_queue q
-     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND q.due_at <= now() AND ${condition} AND EXISTS (SELECT 1 FROM alive)
+     WHERE q.message_id = ANY($2::text[]) AND q.claimed_by IS NULL AND ${DUE} AND ${condition} AND EXISTS (SELECT 1 FROM alive)
      FOR UPDATE SKIP LOCKED
    ), claimed AS (
      UPDATE message_queue q SET claimed_by = $1, claimed_at = now() FROM free WHERE q.message_id = free.message_id
@@ -63,7 +68,7 @@ const CLAIM_FRESH = statement(
 const CLAIM = statement(
   'message_queue.claim',
   `${claimCtes('true')}
-   SELECT ${MESSAGE_COLUMNS}, c.lane, c.rounds, c.tried, c.unknown_since, c.unknown_config, c.reconcile_until
+   SELECT ${MESSAGE_COLUMNS}, m.content, c.lane, c.rounds, c.tried, c.unknown_since, c.unknown_config, c.reconcile_until
    FROM claimed c JOIN messages m ON m.id = c.message_id AND m.created_at = c.message_created_at`,
 );
 
@@ -213,7 +218,8 @@ export class ClaimStore {
 
   /**
    * Locks up to `limit` messages that a dead holder had claimed; for use in the transaction that takes them back. One that a report has in hand at
-   * this moment is left for later: who writes reports locks the message first and then its queue row, so waiting for it could be for ever.
+   * this moment is left for later: who writes reports locks the message first and then its queue row, so waiting for it could be for ever. Their
+   * content, which nothing is done with, may be megabytes each: it is left empty.
    */
   async lockHeldBy(
     tx: Transaction,
@@ -221,7 +227,7 @@ export class ClaimStore {
     limit: number,
   ): Promise<Array<ClaimedMessage & { claimedAt: number }>> {
     const rows = await tx.query<ClaimRow & { claimed_at: Date }>(
-      `SELECT ${MESSAGE_COLUMNS}, q.lane, q.rounds, q.tried, q.unknown_since, q.unknown_config, q.reconcile_until, q.claimed_at
+      `SELECT ${MESSAGE_COLUMNS}, '{}'::jsonb AS content, q.lane, q.rounds, q.tried, q.unknown_since, q.unknown_config, q.reconcile_until, q.claimed_at
        FROM message_queue q JOIN messages m ON m.id = q.message_id AND m.created_at = q.message_created_at
        WHERE q.claimed_by = $1 LIMIT $2 FOR NO KEY UPDATE OF m SKIP LOCKED FOR UPDATE OF q SKIP LOCKED`,
       [holder, limit],
@@ -243,6 +249,7 @@ function claimedMessage(row: ClaimRow): ClaimedMessage {
     provider: row.provider,
     expiresAt: row.expires_at.getTime(),
     attempts: row.attempts,
+    attempted: row.attempted,
     lane: row.lane,
     rounds: row.rounds,
     tried: row.tried,
@@ -270,6 +277,7 @@ function claimedMessage(row: ClaimRow): ClaimedMessage {
       cost_amount: row.cost_amount,
       cost_currency: row.cost_currency,
       attempted_config: null,
+      possible_duplicate: row.possible_duplicate,
       version: row.version,
     },
   };

@@ -30,6 +30,9 @@ const UNSURE_MS = 8_000;
 const SETTLED_SECONDS = 1;
 /** A claim that this process does not know of (its answer got lost) is given back after this time. */
 const LOST_CLAIM_SECONDS = 15;
+/** The last part of the places for calls is for tenants with at most so large a part of them in hand: one whose provider hangs must not have them all. */
+const SPARE_PART = 1 / 5;
+const SMALL_PART = 1 / 20;
 /** Looking for such claims reads the whole table of waiting messages, so it is done in each eighth beat only. */
 const LOST_CLAIM_BEATS = 8;
 
@@ -45,8 +48,12 @@ export class Dispatcher {
   readonly holder = newId('worker');
   private readonly lists = new ReadyLists(PER_LIST);
   private readonly inHand = new Map<string, Promise<void>>();
+  /** How many each tenant has in hand or in the claim under way. */
+  private readonly perTenant = new Map<string, number>();
   /** Ids of claims that failed, and when: they may be held in our name, and nothing was begun for them. */
   private readonly unanswered = new Map<string, number>();
+  /** Ids of the claim under way: it may be committed already, and its answer, which begins the attempts, is still to come. */
+  private asking: ReadonlySet<string> = new Set();
   private readonly abort = new AbortController();
   private readonly sweeper: Periodic;
   private readonly refill: Periodic;
@@ -136,9 +143,14 @@ export class Dispatcher {
     if (!this.running) return;
     if (this.lists.wantsMore()) this.refill.wake();
     if (this.claiming) return;
-    const room = Math.min(this.config.workerConcurrency - this.inHand.size, CLAIM_BATCH);
-    if (room <= 0) return;
-    const taken = this.lists.take(room, (clientId, lane) => this.gate.enter(clientId, lane));
+    let free = this.config.workerConcurrency - this.inHand.size;
+    if (free <= 0) return;
+    const taken = this.lists.take(Math.min(free, CLAIM_BATCH), (clientId, lane) => {
+      if (!this.mayTake(clientId, free) || !this.gate.enter(clientId, lane)) return false;
+      free -= 1;
+      this.perTenant.set(clientId, (this.perTenant.get(clientId) ?? 0) + 1);
+      return true;
+    });
     if (taken.length === 0) {
       this.pumpWhenGateOpens();
       return;
@@ -152,14 +164,26 @@ export class Dispatcher {
     });
   }
 
-  private async claim(taken: ReadonlyArray<{ id: string; lane: string }>): Promise<void> {
+  /** Whether a tenant may have one more of the places that are free. */
+  private mayTake(clientId: string, free: number): boolean {
+    const { workerConcurrency: all } = this.config;
+    return free > all * SPARE_PART || (this.perTenant.get(clientId) ?? 0) <= all * SMALL_PART;
+  }
+
+  private letGo(clientId: string): void {
+    const left = this.perTenant.get(clientId)! - 1;
+    if (left > 0) this.perTenant.set(clientId, left);
+    else this.perTenant.delete(clientId);
+  }
+
+  private async claim(taken: ReadonlyArray<{ id: string; clientId: string; lane: string }>): Promise<void> {
     let claimed: ClaimedMessage[] = [];
+    const ids = taken.map((message) => message.id);
+    this.asking = new Set(ids);
     try {
-      claimed = await this.claims.claim(
-        this.holder,
-        taken.map((message) => message.id),
-      );
+      claimed = await this.claims.claim(this.holder, ids);
     } catch (error) {
+      this.asking = new Set();
       this.logger.warn({ err: error }, 'claim failed');
       // The answer may have been lost after the commit. The next heartbeat gives back what was claimed; the sweep finds the rest again.
       for (const { id } of taken) this.unanswered.set(id, performance.now());
@@ -173,14 +197,16 @@ export class Dispatcher {
       this.heart.wake();
     }
     const mine = new Map(claimed.map((message) => [message.id, message]));
-    for (const { id, lane } of taken) {
+    for (const { id, clientId, lane } of taken) {
       const message = mine.get(id);
       if (message) this.inHand.set(id, this.handle(message, lane));
       else {
         this.lists.forget(id);
+        this.letGo(clientId);
         this.gate.leave(lane, { unused: true });
       }
     }
+    this.asking = new Set();
   }
 
   private async handle(message: ClaimedMessage, lane: string): Promise<void> {
@@ -191,6 +217,7 @@ export class Dispatcher {
     });
     await this.write(outcome);
     this.inHand.delete(message.id);
+    this.letGo(message.clientId);
     this.lists.forget(message.id);
     if (outcome.next.type === 'requeue') this.follow(outcome);
     this.pump();
@@ -249,7 +276,8 @@ export class Dispatcher {
     await this.giveBackUnanswered();
     this.beats += 1;
     if (this.beats % LOST_CLAIM_BEATS !== 0) return;
-    const lost = (await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS)).filter((id) => !this.inHand.has(id));
+    const held = await this.claims.heldFor(this.holder, LOST_CLAIM_SECONDS);
+    const lost = held.filter((id) => !this.inHand.has(id) && !this.asking.has(id));
     if (lost.length > 0) await this.claims.release(this.holder, lost, LOST_CLAIM_SECONDS);
   }
 
@@ -261,7 +289,7 @@ export class Dispatcher {
 
   private async giveBackUnanswered(): Promise<void> {
     const before = performance.now() - SETTLED_SECONDS * 1000;
-    const ids = [...this.unanswered].flatMap(([id, at]) => (at < before ? [id] : []));
+    const ids = [...this.unanswered].flatMap(([id, at]) => (at < before && !this.asking.has(id) ? [id] : []));
     if (ids.length === 0) return;
     await this.claims.release(
       this.holder,

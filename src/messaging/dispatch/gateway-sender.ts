@@ -39,7 +39,7 @@ export class GatewaySender {
   }
 
   /** What the gateway cannot do with the message. */
-  validate(message: ClaimedMessage, candidate: Candidate): ValidationIssue[] {
+  validate(message: ClaimedMessage, candidate: Pick<Candidate, 'gateway' | 'config'>): ValidationIssue[] {
     const gateway = this.gateways.create(message.channel, candidate.gateway);
     return gateway.validate(outboundMessage(message), candidate.config.settings);
   }

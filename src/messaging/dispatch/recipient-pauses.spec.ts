@@ -71,6 +71,7 @@ describe('pauses of one recipient', () => {
       provider: null,
       expiresAt: clock.now() + 3_600_000,
       attempts: 0,
+      attempted: false,
       lane: 'cfg_a',
       rounds: 0,
       tried: [],

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { ConfigDirectory } from '../../gateway/configs/config-directory';
+import { GatewayError } from '../../gateway/contracts/gateway-error';
 import { GatewayCalls } from '../../gateway/gateway-calls';
 import { GatewayFactory } from '../../gateway/gateway-factory';
 import type { ClaimedMessage, DispatchOutcome } from '../record/message.types';
@@ -18,7 +19,10 @@ export class SentLookup {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** What the message is when the provider has it; undefined when that could not be found out. Does not throw. */
+  /**
+   * What the message is when the provider has it; undefined when the provider cannot be asked, does not know it or does not say.
+   * @throws whatever else kept it from being asked, the end of this process among it: that says nothing of the message
+   */
   async find(
     message: ClaimedMessage,
     unknown: NonNullable<ClaimedMessage['unknown']>,
@@ -43,6 +47,7 @@ export class SentLookup {
         segments: report.segments,
       };
     } catch (error) {
+      if (!(error instanceof GatewayError) || signal.aborted) throw error;
       // Not finding out is an answer too; the next look comes when the time is over.
       this.logger.info(
         { err: error, messageId: message.id, configId: unknown.configId },

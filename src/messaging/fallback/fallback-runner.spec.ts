@@ -6,6 +6,7 @@ import type { TenantDirectory } from '../../tenancy/tenant-directory';
 import type { IntakeService } from '../intake/intake.service';
 import { SendOptionsDto } from '../intake/send-options.dto';
 import { FallbackRunner } from './fallback-runner';
+import { skipFallbacks } from './fallback-statements';
 import { FallbackStore } from './fallback-store';
 
 const TENANT = 'acme_0123456789ab';
@@ -152,6 +153,22 @@ describe('FallbackRunner', () => {
     await runner.run();
     expect((await rows(id))[1]).toMatchObject({ state: 'failed', error: { code: 'forbidden' } });
     expect(accepted).toEqual([`fallback:${id}:0`]);
+  });
+
+  it('says of one that went out while its message was canceled that it did, and sends no further one', async () => {
+    const id = await message('failed');
+    await plan(id, 60, 60);
+    const sentId = newId('message');
+    accept = async () => {
+      await test.database.transaction((tx) => skipFallbacks(tx, TENANT, [id]));
+      return { data: { message_id: sentId } };
+    };
+    await runner.run();
+    const sql = 'SELECT state, sent_message_id FROM message_fallbacks WHERE message_id = $1 ORDER BY position';
+    expect(await test.database.query(sql, [id])).toEqual([
+      { state: 'sent', sent_message_id: sentId },
+      { state: 'skipped', sent_message_id: null },
+    ]);
   });
 
   it('sends each once when several processes run it', async () => {

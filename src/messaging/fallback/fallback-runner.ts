@@ -159,9 +159,10 @@ export class FallbackRunner {
 
   private async sent({ client_id, message_id, position }: Claimed, sentId: string): Promise<void> {
     await this.database.transaction(async (tx) => {
+      // It went out, also where a cancellation or delivery of its message came while it did: nobody is to be told that it was skipped.
       const done = await tx.execute(
         `UPDATE message_fallbacks SET state = 'sent', sent_message_id = $4, sent_at = now(), body = NULL, lease_until = NULL
-         WHERE client_id = $1 AND message_id = $2 AND position = $3 AND state = 'waiting'`,
+         WHERE client_id = $1 AND message_id = $2 AND position = $3 AND state IN ('waiting', 'skipped')`,
         [client_id, message_id, position, sentId],
       );
       if (done === 0) return;

@@ -19,6 +19,8 @@ const INPUT_COLUMNS = `id, at, client_id, channel, status, recipient, sender, co
 const storing = (input: string): string => `keys AS (
      INSERT INTO idempotency_keys AS k (client_id, key, body_hash, message_id, expires_at)
      SELECT client_id, key, body_hash, id, now() + $20 * interval '1 hour' FROM ${input} WHERE key IS NOT NULL
+     -- In one order, so that two batches that repeat the same keys cannot wait for each other.
+     ORDER BY client_id, key COLLATE "C"
      ON CONFLICT (client_id, key) DO UPDATE
        SET body_hash = excluded.body_hash, message_id = excluded.message_id, expires_at = excluded.expires_at
        WHERE k.expires_at <= now()

@@ -48,6 +48,7 @@ export function claimOf(message: NewMessage, lane: string): ClaimedMessage {
     provider: message.provider,
     expiresAt: message.expiresAt,
     attempts: 0,
+    attempted: false,
     lane,
     rounds: 0,
     tried: [],
@@ -68,6 +69,7 @@ export function claimOf(message: NewMessage, lane: string): ClaimedMessage {
       cost_amount: null,
       cost_currency: null,
       attempted_config: null,
+      possible_duplicate: false,
       version: 0,
     },
   };

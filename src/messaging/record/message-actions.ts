@@ -38,13 +38,19 @@ export class MessageActions {
   }
 
   /**
-   * Cancels while nobody has the message in hand: the queue row decides, so a worker and a cancellation cannot both win.
+   * Cancels while nobody has the message in hand: the queue row decides, so a worker and a cancellation cannot both win. One that a provider may have
+   * taken is not canceled: its recipient may get it, and what is reported of it must count.
    * @throws Problem not_found, conflict
    */
   async cancel(clientId: string, id: string): Promise<MessageView> {
     if (messageIdTime(id) === null) throw Problem.notFound('message');
     if ((await this.cancelMany(clientId, [id])).length > 0) return this.reader.get(clientId, id);
     const view = await this.reader.get(clientId, id);
+    if (view.possible_duplicate && !view.final)
+      throw new Problem(
+        'conflict',
+        'A provider may have taken this message in an attempt of unknown fate, so it cannot be canceled.',
+      );
     throw new Problem(
       'conflict',
       `A message that is ${view.status} cannot be canceled; only one that is scheduled or queued can.`,
@@ -66,7 +72,7 @@ export class MessageActions {
       );
       const taken = await tx.query<{ message_id: string }>(
         `DELETE FROM message_queue q USING messages m
-         WHERE q.client_id = $1 AND q.message_id = ANY($2) AND q.claimed_by IS NULL AND q.unknown_since IS NULL
+         WHERE q.client_id = $1 AND q.message_id = ANY($2) AND q.claimed_by IS NULL AND q.unknown_since IS NULL AND NOT m.possible_duplicate
            AND m.id = q.message_id AND m.created_at = q.message_created_at AND m.status IN ('scheduled', 'queued')
          RETURNING q.message_id`,
         [clientId, messages.map(({ id }) => id)],

@@ -93,7 +93,11 @@ export function applyReport(draft: Draft, report: ReportedStatus): void {
   const failure = report.status === 'undelivered' || report.status === 'failed';
   // After a failover the message is with another gateway: what became of the first try matters only when it was delivered after all.
   if (failure && configId !== null && configId !== report.configId) return;
+  // Nor may it end a message that goes on after an attempt of unknown fate was given up: another gateway may be sending it by now.
+  if (failure && configId === null && (draft.possibleDuplicate || draft.row.possible_duplicate)) return;
   let status = report.status;
+  // Whatever a provider says of a message that it was not known to have taken, it has it.
+  if (configId === null && !failure && !advances('sent', status)) status = 'sent';
   const parts = draft.parts ?? draft.row.parts;
   if (parts && report.externalId !== undefined && report.externalId in parts && configId === report.configId) {
     const before = parts[report.externalId]!;
@@ -207,6 +211,7 @@ export function stateAfter(draft: Draft): MessageState {
     cost_amount: draft.cost?.amount ?? draft.row.cost_amount,
     cost_currency: draft.cost?.currency ?? draft.row.cost_currency,
     attempted_config: draft.attempts.at(-1)?.config_id ?? draft.row.attempted_config,
+    possible_duplicate: draft.possibleDuplicate || draft.row.possible_duplicate,
     version: draft.row.version + 1,
   };
 }

@@ -6,7 +6,7 @@ import { MeterGroups } from '../metering/meter-groups';
 import { contributionAfter, type Draft } from './message-draft';
 
 export const STATE_COLUMNS = `m.id, m.client_id, m.channel, m.status, m.recipient, m.reference, m.metadata, m.config_id, m.external_id, m.parts, m.segments, m.cost_amount,
-   m.cost_currency, m.attempts -> -1 ->> 'config_id' AS attempted_config, m.version`;
+   m.cost_currency, m.attempts -> -1 ->> 'config_id' AS attempted_config, m.possible_duplicate, m.version`;
 const BY_ID = `FROM unnest($1::text[], $2::float8[]) AS i(id, at) JOIN messages m ON m.id = i.id AND m.created_at = to_timestamp(i.at / 1000.0)`;
 
 export const READ_STATES = statement('messages.read_states', `SELECT ${STATE_COLUMNS} ${BY_ID}`);
@@ -112,7 +112,9 @@ export const HELD = statement(
   'SELECT message_id FROM message_queue WHERE message_id = ANY($1::text[]) AND claimed_by = $2 FOR UPDATE',
 );
 
-export function writeParameters(drafts: readonly Draft[]): unknown[] {
+/** Events keep the order of the drafts. The rows of messages are in the order of their ids: so are their locks, and two writers cannot wait for each other. */
+export function writeParameters(unordered: readonly Draft[]): unknown[] {
+  const drafts = [...unordered].sort((one, other) => (one.row.id < other.row.id ? -1 : 1));
   const ids = drafts.flatMap((draft) =>
     draft.externalIds.map(
       (externalId) => [draft.configId ?? draft.row.config_id ?? '', externalId, draft.row.id] as const,
@@ -129,7 +131,7 @@ export function writeParameters(drafts: readonly Draft[]): unknown[] {
     moves.push(moved ? `${before.configId} ${after.configId}` : null);
     return groups.add({ clientId, channel, createdAt: times[index]!, before, after });
   });
-  const events = drafts.flatMap((draft) => draft.events.map((event) => ({ event, row: draft.row })));
+  const events = unordered.flatMap((draft) => draft.events.map((event) => ({ event, row: draft.row })));
   return [
     textArray(drafts.map((draft) => draft.row.id)),
     plainArray(times),

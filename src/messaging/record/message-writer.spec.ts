@@ -1,9 +1,12 @@
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database';
+import { until } from '../../../test/support/until';
 import { OutcomeRecorder } from '../../gateway/budget/outcome-recorder';
 import { silentLogger } from '../../kernel/logger';
 import type { MessageStatus } from '../../kernel/channel';
 import { ManualClock, systemClock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
+import { createDataSource } from '../../platform/database/data-source';
+import { Database } from '../../platform/database/database';
 import { EventSignal } from '../../platform/events/event-store';
 import type { SuppressionDirectory } from '../suppression/suppression-directory';
 import { MessageSignal } from './message-signal';
@@ -17,6 +20,7 @@ const CONFIG = 'cfg_a';
 describe('MessageWriter', () => {
   let test: TestDatabase;
   let writer: MessageWriter;
+  let signal: EventSignal;
   let told: string[];
   let suppressed: string[];
 
@@ -25,24 +29,29 @@ describe('MessageWriter', () => {
   });
 
   beforeEach(() => {
-    const signal = new EventSignal();
+    signal = new EventSignal();
     told = [];
     suppressed = [];
+    signal.onCommitted((clientIds) => told.push(...clientIds));
+    writer = newWriter(test.database);
+  });
+
+  function newWriter(database: Database): MessageWriter {
     const suppressions = {
       added: (...entry: string[]) => suppressed.push(entry.join(' ')),
     } as unknown as SuppressionDirectory;
-    signal.onCommitted((clientIds) => told.push(...clientIds));
     const outcomes = new OutcomeRecorder(test.database, systemClock, silentLogger);
-    writer = new MessageWriter(
-      test.database,
+    const made = new MessageWriter(
+      database,
       signal,
       new MessageSignal(),
       suppressions,
       outcomes,
       new ManualClock(Date.now()),
     );
-    writer.holder = 'wrk_me';
-  });
+    made.holder = 'wrk_me';
+    return made;
+  }
 
   afterAll(() => test.drop());
 
@@ -120,6 +129,7 @@ describe('MessageWriter', () => {
       cost_amount: null,
       cost_currency: null,
       attempted_config: null,
+      possible_duplicate: false,
       version: 0,
     },
   });
@@ -167,6 +177,34 @@ describe('MessageWriter', () => {
       { message_id: id },
     ]);
     expect(told).toEqual([TENANT]);
+  });
+
+  it('locks messages in the order of their ids, whatever order their changes come in', async () => {
+    const [low, high] = [await stored(), await stored()];
+    // As on the message path, where each row is found by its key.
+    const hot = await createDataSource({ url: test.url, poolSize: 2, hot: true }).initialize();
+    writer = newWriter(new Database(test.database.dataSource, hot));
+    const writes: Array<Promise<boolean>> = [];
+    await test.database.transaction(async (tx) => {
+      await tx.execute('SELECT 1 FROM messages WHERE id = $1 FOR NO KEY UPDATE', [low]);
+      writes.push(sent(high, 'SM-high'), sent(low, 'SM-low'));
+      await until('the writer waits for the lower one', async () => {
+        const sql = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+        return (await test.database.query(sql)).length > 0;
+      });
+      await tx.execute('SELECT 1 FROM messages WHERE id = $1 FOR NO KEY UPDATE NOWAIT', [high]);
+    });
+    expect(await Promise.all(writes)).toEqual([true, true]);
+    await hot.destroy();
+  });
+
+  it('writes a batch that PostgreSQL ended for a deadlock again as a whole', async () => {
+    const ids = await Promise.all(Array.from({ length: 5 }, () => stored()));
+    const query = jest.spyOn(test.database, 'query');
+    query.mockRejectedValueOnce(Object.assign(new Error('deadlock detected'), { code: '40P01' }));
+    expect(await Promise.all(ids.map((id) => sent(id, `SM${id}`)))).toEqual(ids.map(() => true));
+    expect(query).toHaveBeenCalledTimes(2);
+    query.mockRestore();
   });
 
   it('lists an attempt once when its outcome is written again, since the answer to the first commit was lost', async () => {
@@ -303,6 +341,39 @@ describe('MessageWriter', () => {
     expect(await read(id)).toMatchObject({ status: 'sent' });
     await report(id, 'delivered', { configId: 'cfg_before', gateway: 'vonage', externalId: 'other' });
     expect(await read(id)).toMatchObject({ status: 'delivered' });
+  });
+
+  it.each(['queued', 'sent'] as const)(
+    'takes %s of a message of unknown fate for it that the provider has it',
+    async (status) => {
+      const id = await stored({ claimedBy: null });
+      await test.database.query('UPDATE message_queue SET unknown_since = now() WHERE message_id = $1', [id]);
+      await report(id, status);
+      expect(await read(id)).toMatchObject({
+        status: 'sent',
+        config_id: CONFIG,
+        external_id: `SM${id}`,
+        queued: 0,
+        events: ['message.sent'],
+      });
+    },
+  );
+
+  it('lets a failure settle the fate of an attempt, and end no message that has gone on since', async () => {
+    const [open, goneOn] = [await stored(), await stored()];
+    const outcome = (id: string, more: object) => {
+      const requeue = { lane: 'cfg_b', dueAt: Date.now(), waitingOn: null, rounds: 0, tried: [CONFIG], unknown: null };
+      return writer.apply({
+        kind: 'dispatch',
+        outcome: { message: target(id), next: { type: 'requeue', requeue }, ...more },
+      });
+    };
+    await outcome(goneOn, { possibleDuplicate: true });
+    for (const id of [open, goneOn]) await report(id, 'failed', { error: { code: 'unreachable' } });
+    expect(await read(open)).toMatchObject({ status: 'failed', error_code: 'unreachable', queued: 0 });
+    expect(await read(goneOn)).toMatchObject({ status: 'queued', error_code: null, queued: 1, events: [] });
+    await report(goneOn, 'delivered');
+    expect(await read(goneOn)).toMatchObject({ status: 'delivered', queued: 0 });
   });
 
   it('is delivered when all parts are', async () => {

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { GroupCommit } from '../../kernel/group-commit';
 import { messageIdTime } from '../../kernel/ids';
-import { Database, type Transaction, isDatabaseUnavailable } from '../../platform/database/database';
+import { Database, type Transaction, isDatabaseUnavailable, isDeadlock } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { EventSignal } from '../../platform/events/event-store';
 import { OutcomeRecorder } from '../../gateway/budget/outcome-recorder';
@@ -184,11 +184,13 @@ export class MessageWriter {
       this.outcomes.reported(row.client_id, gateway, arrived);
   }
 
-  private async flush(changes: MessageChange[]): Promise<Array<boolean | Error>> {
+  private async flush(changes: MessageChange[], again = false): Promise<Array<boolean | Error>> {
     try {
       return await this.write(changes);
     } catch (error) {
       if (isDatabaseUnavailable(error)) throw error;
+      // No change is at fault: one by one they would take hundreds of times as long.
+      if (isDeadlock(error) && !again) return this.flush(changes, true);
       // One change that PostgreSQL refuses must not take its neighbours with it.
       if (changes.length === 1) return [error as Error];
       const results: Array<boolean | Error> = [];

@@ -37,6 +37,8 @@ export interface MessageState {
   cost_currency: string | null;
   /** The config of its last attempt; wanted of those only that no provider took. */
   attempted_config: string | null;
+  /** An attempt of unknown fate was given up, and it went on. */
+  possible_duplicate: boolean;
   /** Grows with each write: who writes names the one that it has seen. */
   version: number;
 }
@@ -55,6 +57,8 @@ export interface ClaimedMessage {
   provider: string | null;
   expiresAt: number;
   attempts: number;
+  /** Whether an attempt was made that came to more than being told to wait (`throttled`). */
+  attempted: boolean;
   /** The config that this claim is for. */
   lane: string;
   rounds: number;

@@ -116,6 +116,21 @@ describe('StatusPoller', () => {
     expect(await polls()).toEqual([]);
   });
 
+  it('goes on when one question fails in an unforeseen way, or the end of another was not written', async () => {
+    const [broken, final, left] = [
+      await happened('message.sent', 'silent'),
+      await happened('message.sent', 'silent'),
+      await happened('message.sent', 'silent'),
+    ];
+    await run();
+    await timePasses();
+    await test.database.execute('UPDATE status_polls SET tries = 8 WHERE message_id = $1', [left]);
+    answer = (id) => (id === broken ? Promise.reject(new Error('a bug')) : Promise.resolve({ final: id === final }));
+    await run();
+    expect([...asked].sort()).toEqual([broken, final, left].sort());
+    expect(await polls()).toEqual([{ message_id: broken, tries: 1, seconds: expect.any(Number) }]);
+  });
+
   it('is done once by several processes at the same time', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, () => happened('message.sent', 'silent')));
     await run();

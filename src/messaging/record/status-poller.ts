@@ -102,11 +102,12 @@ export class StatusPoller {
   /** Asks for what is due. The next question is noted before this one is asked, so a process that dies loses one at most. */
   private async ask(): Promise<boolean> {
     const due = await this.database.query<{ message_id: string; client_id: string; tries: number }>(
-      `UPDATE status_polls p SET tries = tries + 1, due_at = now() + make_interval(secs => ($1::float8[])[tries + 1])
+      `UPDATE status_polls p SET tries = tries + 1, due_at = now() + make_interval(secs => ($1::float8[])[least(tries + 1, cardinality($1::float8[]))])
        WHERE message_id IN (SELECT message_id FROM status_polls WHERE due_at <= now() ORDER BY due_at LIMIT ${MOST_POLLS} FOR UPDATE SKIP LOCKED)
        RETURNING message_id, client_id, tries`,
       [[...LADDER_SECONDS, 0]],
     );
+    // More tries than the ladder has: the deletion after the last one did not come about.
     const over: string[] = due.filter(({ tries }) => tries > LADDER_SECONDS.length).map(({ message_id: id }) => id);
     const queue = due[Symbol.iterator]();
     const work = async (): Promise<void> => {
@@ -124,9 +125,10 @@ export class StatusPoller {
     try {
       return (await this.actions.refresh(clientId, id)).final;
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      // The provider does not answer, or the account is gone: the next question may fare better.
-      this.logger.info({ messageId: id, code: error.code }, 'a message could not be asked for');
+      // The provider does not answer, or the account is gone: the next question may fare better. Whatever else it is, it is not to stop the others.
+      if (error instanceof Problem)
+        this.logger.info({ messageId: id, code: error.code }, 'a message could not be asked for');
+      else this.logger.warn({ err: error, messageId: id }, 'a message could not be asked for');
       return false;
     }
   }

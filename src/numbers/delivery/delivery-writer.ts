@@ -1,6 +1,6 @@
 import { GroupCommit } from '../../kernel/group-commit';
 import type { AlertBook, NewAlert } from '../../platform/alerts/alert-book';
-import type { Database, Transaction } from '../../platform/database/database';
+import { type Database, type Transaction, isDatabaseUnavailable } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { LaneLostError, type DeliveryAttempt, type ReceiverHealth } from '../../platform/delivery/delivery';
 import type { InboundItem } from './delivery.rows';
@@ -48,6 +48,19 @@ export class DeliveryWriter {
   }
 
   private async flush(batch: Settlement[]): Promise<Array<true | Error>> {
+    try {
+      return await this.store(batch);
+    } catch (error) {
+      if (isDatabaseUnavailable(error)) throw error;
+      // One result that PostgreSQL refuses must not break the lanes of other receivers.
+      if (batch.length === 1) return [error as Error];
+      const results: Array<true | Error> = [];
+      for (const settlement of batch) results.push(...(await this.flush([settlement])));
+      return results;
+    }
+  }
+
+  private async store(batch: readonly Settlement[]): Promise<Array<true | Error>> {
     const { touched: own, raised } = await this.database.flush(async (tx) => {
       const touched = await this.touch(tx, batch);
       const results = batch.filter(({ receiverId, result }) => result !== undefined && touched.has(receiverId));

@@ -116,7 +116,8 @@ export class ReceiverLane implements Lane {
       do {
         this.again = false;
         await this.read();
-        if (this.isIdle() && !this.again) await this.rest();
+        // Stopping, it may be idle because a result was not written: the cursor would pass over that message.
+        if (this.isIdle() && !this.again && !this.stopping) await this.rest();
       } while (this.again && !this.stopping);
     } catch (error) {
       this.fail(error);

@@ -145,3 +145,8 @@ export function isDatabaseUnavailable(error: unknown): boolean {
     return true;
   return UNAVAILABLE_TEXTS.test(error.message);
 }
+
+/** True when PostgreSQL ended a transaction because it and others waited for each other: nothing of it was written, and it may well go through now. */
+export function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === '40P01';
+}

@@ -66,6 +66,18 @@ describe('OrderedPool', () => {
     expect(tasks.begun).toEqual(['a', 'b']);
   });
 
+  it('goes on when a task rejects', async () => {
+    const tasks = new Manual();
+    const pool = new OrderedPool(() => 1);
+    pool.add('k', () => Promise.reject(new Error('a bug')));
+    pool.add('k', tasks.task('k2'));
+    pool.add(null, tasks.task('other'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(tasks.begun).toEqual(['other']);
+    await tasks.end('other');
+    expect(tasks.begun).toEqual(['other', 'k2']);
+  });
+
   it('keeps the order of every key and the cap, whatever is added', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -5,7 +5,7 @@ interface Task {
 
 /**
  * Runs tasks with a cap that may change at any time; tasks of one key run one after another in the order in which they were added.
- * Tasks never reject.
+ * A task that rejects is done all the same: what it was to do is for who added it to notice.
  */
 export class OrderedPool {
   /** Tasks that could run if there were room. */
@@ -41,7 +41,8 @@ export class OrderedPool {
     while (this.head < this.ready.length && this.running < this.limit()) {
       const task = this.ready[this.head++]!;
       this.running++;
-      void task.run().then(() => this.done(task));
+      const over = (): void => this.done(task);
+      void task.run().then(over, over);
     }
     if (this.head < this.ready.length) return;
     this.ready = [];

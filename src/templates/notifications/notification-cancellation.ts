@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Problem } from '../../kernel/problem';
 import { MessageActions } from '../../messaging/record/message-actions';
 import { Database } from '../../platform/database/database';
-import { CANCEL_RECIPIENTS, CLAIM_CANCELING, OPEN_MESSAGES } from './notification.statements';
+import { CANCEL_RECIPIENTS, CANCELABLE, CLAIM_CANCELING, OPEN_MESSAGES } from './notification.statements';
 
 const PAGE = 200;
 
@@ -73,6 +73,14 @@ export class NotificationCancellation {
         `UPDATE notifications SET lease_until = now() + interval '30 seconds' WHERE id = $1`,
         [id],
       );
+    }
+    // What a worker had in hand during the look may come back to wait for another try.
+    const left = await this.database.query(CANCELABLE, [clientId, id]);
+    if (left.length > 0) {
+      await this.database.execute(`UPDATE notifications SET lease_until = now() + interval '1 second' WHERE id = $1`, [
+        id,
+      ]);
+      return;
     }
     await this.database.execute(
       `UPDATE notifications SET state = 'canceled', finished_at = now(), lease_until = NULL WHERE id = $1 AND state = 'canceling'`,

@@ -111,6 +111,16 @@ export const OPEN_MESSAGES = statement(
    ORDER BY i.position, i.channel LIMIT $5`,
 );
 
+/** One that a worker has in hand, or that came back from its hands: it may still be canceled, where its fate is known. */
+export const CANCELABLE = statement(
+  'notification_items.cancelable',
+  `SELECT 1 FROM notification_items i
+   JOIN messages m ON m.id = i.message_id AND m.created_at = i.message_created_at
+   JOIN message_queue q ON q.message_id = m.id
+   WHERE i.client_id = $1 AND i.notification_id = $2 AND m.status IN ('queued', 'scheduled') AND NOT m.possible_duplicate AND q.unknown_since IS NULL
+   LIMIT 1`,
+);
+
 /** What was never answered, and what is older than its tenant keeps records. */
 export const DELETE_OLD = statement(
   'notifications.delete_old',

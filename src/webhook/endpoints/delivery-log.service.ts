@@ -86,6 +86,7 @@ export class DeliveryLogService {
         [clientId, endpointId, id, this.clock.now(), createdAt],
       );
       if (updated === undefined) throw Problem.notFound('delivery');
+      await this.haveWork(tx, clientId, endpointId);
       return updated;
     });
     this.deliveries.wake([clientId]);
@@ -119,7 +120,7 @@ export class DeliveryLogService {
     for (;;) {
       const rows = await this.database.tenant(clientId, async (tx) => {
         await this.lockEnabled(tx, clientId, endpointId);
-        return tx.query<{ id: string }>(
+        const chosen = await tx.query<{ id: string }>(
           `WITH chosen AS (
              SELECT id, created_at FROM webhook_deliveries
              WHERE client_id = $1 AND endpoint_id = $2 AND id > $3 AND created_at >= to_timestamp($4::float8 / 1000)
@@ -130,6 +131,8 @@ export class DeliveryLogService {
            FROM chosen WHERE d.endpoint_id = $2 AND d.id = chosen.id AND d.created_at = chosen.created_at RETURNING d.id`,
           [clientId, endpointId, after, range.from, range.to, range.onlyFailed, REPLAY_CHUNK, this.clock.now()],
         );
+        if (chosen.length > 0) await this.haveWork(tx, clientId, endpointId);
+        return chosen;
       });
       count += rows.length;
       if (rows.length < REPLAY_CHUNK) return count;
@@ -143,51 +146,62 @@ export class DeliveryLogService {
     endpointId: string,
     range: { from: number; to: number },
   ): Promise<number> {
+    const endpoint = await this.database.tenant(clientId, (tx) => findEndpoint(tx, clientId, endpointId, ''));
+    const types = takesAll(endpoint.events) ? null : endpoint.events;
     let count = 0;
-    // The cursor's transaction writes nothing, so however long it is open no reader of events waits for it.
-    await this.database.tenant(clientId, async (reading) => {
-      const endpoint = await findEndpoint(reading, clientId, endpointId, '');
-      await reading.query(
-        `DECLARE unrecorded NO SCROLL CURSOR FOR
-         SELECT v.id, v.type, v.message_id, v.created_at::text AS created_at, v.tx::text AS tx, v.seq::text AS seq, NULL AS data
-         FROM events v
-         WHERE v.client_id = $1 AND v.created_at >= to_timestamp($3::float8 / 1000) AND v.created_at < to_timestamp($4::float8 / 1000)
-           AND (v.tx, v.seq) <= ($5::xid8, $6::bigint) AND ($7::text[] IS NULL OR v.type = ANY ($7))
-           AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
-             WHERE d.endpoint_id = $2 AND d.event_id = v.id AND d.created_at >= to_timestamp($3::float8 / 1000))
-         ORDER BY v.tx, v.seq`,
-        [
-          clientId,
-          endpointId,
-          range.from,
-          range.to,
-          endpoint.cursor_tx,
-          endpoint.cursor_seq,
-          takesAll(endpoint.events) ? null : endpoint.events,
-        ],
+    let after = { tx: '0', seq: '0' };
+    for (;;) {
+      // A look of its own, without the lock: it may read much that is recorded, and the lane must not wait for that.
+      const rows = await this.database.tenant(clientId, (tx) =>
+        tx.query<EventRow>(
+          `SELECT v.id, v.type, v.message_id, v.created_at::text AS created_at, v.tx::text AS tx, v.seq::text AS seq, NULL AS data
+           FROM events v
+           WHERE v.client_id = $1 AND v.created_at >= to_timestamp($3::float8 / 1000) AND v.created_at < to_timestamp($4::float8 / 1000)
+             AND (v.tx, v.seq) > ($8::xid8, $9::bigint) AND (v.tx, v.seq) <= ($5::xid8, $6::bigint)
+             AND ($7::text[] IS NULL OR v.type = ANY ($7))
+             AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d
+               WHERE d.endpoint_id = $2 AND d.event_id = v.id AND d.created_at >= to_timestamp($3::float8 / 1000))
+           ORDER BY v.tx, v.seq LIMIT $10`,
+          [
+            clientId,
+            endpointId,
+            range.from,
+            range.to,
+            endpoint.cursor_tx,
+            endpoint.cursor_seq,
+            types,
+            after.tx,
+            after.seq,
+            REPLAY_CHUNK,
+          ],
+        ),
       );
-      for (;;) {
-        const rows = await reading.query<EventRow>(`FETCH ${REPLAY_CHUNK} FROM unrecorded`);
-        if (rows.length === 0) return;
-        await this.database.tenant(clientId, async (tx) => {
-          await this.lockEnabled(tx, clientId, endpointId);
-          const now = this.clock.now();
-          await insertResults(
-            tx,
-            endpoint,
-            rows.map((row) => ({ item: itemOf(row, 0), outcome: 'pending', attempt: null, nextAttemptAt: now })),
-          );
-        });
-        count += rows.length;
-      }
-    });
-    return count;
+      const last = rows.at(-1);
+      if (last === undefined) return count;
+      await this.database.tenant(clientId, async (tx) => {
+        await this.lockEnabled(tx, clientId, endpointId);
+        const now = this.clock.now();
+        await insertResults(
+          tx,
+          endpoint,
+          rows.map((row) => ({ item: itemOf(row, 0), outcome: 'pending', attempt: null, nextAttemptAt: now })),
+        );
+        await this.haveWork(tx, clientId, endpointId);
+      });
+      count += rows.length;
+      if (rows.length < REPLAY_CHUNK) return count;
+      after = { tx: last.tx, seq: last.seq };
+    }
   }
 
-  /** Takes the lock that orders all writes to an endpoint's deliveries, and lets its lane know that there is work. */
+  /** Takes the lock that orders all writes to an endpoint's deliveries. */
   private async lockEnabled(tx: Transaction, clientId: string, endpointId: string): Promise<void> {
     const endpoint = await findEndpoint(tx, clientId, endpointId, 'FOR UPDATE');
     if (!endpoint.enabled) throw new Problem('conflict', 'The webhook endpoint is disabled; enable it first.');
+  }
+
+  /** Lets the endpoint's lane know that there is something to send. */
+  private async haveWork(tx: Transaction, clientId: string, endpointId: string): Promise<void> {
     await tx.execute(
       `UPDATE webhook_endpoints SET next_retry_at = least(next_retry_at, to_timestamp($3::float8 / 1000)) WHERE client_id = $1 AND id = $2`,
       [clientId, endpointId, this.clock.now()],

@@ -204,6 +204,24 @@ describe('WebhookDeliveryService', () => {
       expect(client.received).toHaveLength(0);
     });
 
+    it('include a secret that does not open, which breaks no lane', async () => {
+      const client = await receiver();
+      const { id } = await bed.endpoint('acme_1', client.url);
+      const other = await bed.endpoint('acme_1', client.url);
+      await bed.database.execute('UPDATE webhook_endpoints SET secret = $2 WHERE id = $1', [
+        id,
+        bed.box.seal(`whsec_${Buffer.alloc(24, 5).toString('base64')}`, secretContext('whe_other')),
+      ]);
+      bed.service().start();
+      await bed.emit('acme_1', [{}, {}]);
+      await bed.settled(id, 'pending', 2);
+      await bed.settled(other.id, 'succeeded', 2);
+      expect((await bed.deliveries(id)).map(({ attempt_log: log }) => log.map(({ error }) => error))).toEqual([
+        ['internal_error'],
+        ['internal_error'],
+      ]);
+    });
+
     it('include a connection refused and an answer that is cut off', async () => {
       const gone = await Receiver.start();
       const url = gone.url;
@@ -218,6 +236,23 @@ describe('WebhookDeliveryService', () => {
       expect((await bed.deliveries(refused.id))[0]!.attempt_log[0]!.error).toBe('connection_refused');
       expect((await bed.deliveries(reset.id))[0]!.attempt_log[0]!.error).toBe('reset');
     });
+  });
+
+  it('looks once at an endpoint that says wrongly that something is due', async () => {
+    const client = await receiver();
+    const { id } = await bed.endpoint('acme_1', client.url);
+    await bed.database.execute(
+      'UPDATE webhook_endpoints SET next_retry_at = to_timestamp($2::float8 / 1000) WHERE id = $1',
+      [id, bed.clock.now()],
+    );
+    bed.service().start();
+    await until(async () => {
+      const rows = await bed.database.query<{ next: Date | null }>(
+        'SELECT next_retry_at AS next FROM webhook_endpoints',
+      );
+      return rows[0]!.next === null;
+    });
+    expect(client.received).toEqual([]);
   });
 
   describe('order', () => {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../kernel/clock';
+import type { Logger } from '../../kernel/logger';
 import type { Database, Transaction } from '../../platform/database/database';
 import {
   LaneLostError,
@@ -15,6 +16,7 @@ import { positionOf, readEvents, rfc3339, type EventPosition } from '../feed/eve
 import { insertResults, itemOf, settleResults, type DueRow, type WebhookItem } from './delivery.rows';
 import { BLOCK, BLOCKED, DUE, MOVE, NEXT_RETRY, TOUCH, UNBLOCK } from './delivery.statements';
 import { DISABLE_AFTER_MS, LANE_COLUMNS, takesAll, type LaneRow } from './endpoint.row';
+import type { OutgoingEvent } from './webhook-event';
 import type { WebhookSender, WebhookTarget } from './webhook-sender';
 
 /** What every webhook lane works with. */
@@ -25,6 +27,7 @@ export interface LaneContext {
   sender: WebhookSender;
   clock: Clock;
   metrics: DeliveryMetrics;
+  logger: Logger;
   owner: string;
   leaseMs: number;
   /** Failures in a row below which an endpoint is never disabled. */
@@ -135,10 +138,26 @@ export class WebhookLaneSource implements LaneSource<WebhookItem, EventPosition>
 
   async due(now: number, limit: number): Promise<WebhookItem[]> {
     const rows = await this.context.database.query<DueRow>(DUE, [this.row.id, now, limit]);
+    if (rows.length === 0) await this.correctNextRetry(now);
     return rows.map((row) => ({
       ...itemOf(row, row.attempts),
       delivery: { id: row.delivery_id, createdAt: row.delivery_created_at },
     }));
+  }
+
+  /** Nothing is due though the endpoint says so: else it would be looked at again and again. */
+  private async correctNextRetry(now: number): Promise<void> {
+    const { next_retry_at: next } = this.row;
+    if (next === null || next > now) return;
+    this.row.next_retry_at = await this.context.database.transaction(async (tx) => {
+      // First the lock: who puts a delivery on its way takes it too.
+      const own = await tx.query('SELECT 1 FROM webhook_endpoints WHERE id = $1 AND lane_owner = $2 FOR UPDATE', [
+        this.row.id,
+        this.context.owner,
+      ]);
+      if (own.length === 0) throw new LaneLostError();
+      return nextRetry(tx, this.row.id);
+    });
   }
 
   async settleDue(results: ReadonlyArray<DeliveryResult<WebhookItem>>, health: ReceiverHealth): Promise<void> {
@@ -169,14 +188,26 @@ export class WebhookLaneSource implements LaneSource<WebhookItem, EventPosition>
   }
 
   async send(item: WebhookItem): Promise<DeliveryAttempt> {
-    const { sender, clock, metrics } = this.context;
+    const { clock, metrics } = this.context;
     if (item.data === null) return { at: clock.now(), latencyMs: 0, error: 'event_expired' };
-    this.target ??= sender.target(this.row);
     const createdAt = rfc3339(item.eventCreatedAt);
     const event = { id: item.eventId, type: item.type, createdAt, data: item.data };
-    const attempt = await sender.send(this.target, event);
+    const attempt = await this.post(event);
     metrics.tried(attempt.error === undefined ? 'succeeded' : 'failed', clock.now() - Date.parse(createdAt));
     return attempt;
+  }
+
+  private async post(event: OutgoingEvent): Promise<DeliveryAttempt> {
+    const { sender, clock, logger } = this.context;
+    const at = clock.now();
+    try {
+      this.target ??= sender.target(this.row);
+      return await sender.send(this.target, event);
+    } catch (error) {
+      // A fault of ours: a secret that does not open with the keys that there are, say. It is tried again like any other.
+      logger.error({ err: error, event: event.id, endpoint: this.row.id }, 'webhook delivery failed');
+      return { at, latencyMs: 0, error: 'internal_error' };
+    }
   }
 
   private update(row: LaneRow): void {

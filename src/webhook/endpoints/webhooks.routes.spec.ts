@@ -400,6 +400,20 @@ describe('/v1/webhooks', () => {
     expect(await post(acme, `/v1/webhooks/${id}/replay`, 202, past)).toEqual({ replayed: 0 });
   });
 
+  it('replays at more endpoints at once than there are connections', async () => {
+    const [early] = await emit(acme, ['message.sent']);
+    const endpoints: Endpoint[] = [];
+    for (let n = 0; n < 12; n++) endpoints.push(await create(acme));
+    const range = {
+      from: new Date(Date.now() - 60_000).toISOString(),
+      to: new Date(Date.now() + 60_000).toISOString(),
+    };
+    const answers = await Promise.all(endpoints.map(({ id }) => post(acme, `/v1/webhooks/${id}/replay`, 202, range)));
+    expect(answers).toEqual(endpoints.map(() => ({ replayed: 1 })));
+    for (const { id } of endpoints) await settled(acme, id, 'succeeded', 1);
+    expect(new Set(client.ids)).toEqual(new Set([early]));
+  });
+
   it('replays nothing that is still on its way for the first time', async () => {
     const { id } = await create(acme);
     const lease = (owner: string | null) =>

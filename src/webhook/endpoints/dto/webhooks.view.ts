@@ -125,7 +125,7 @@ export class WebhookAttemptView {
 
   @ApiPropertyOptional({
     description:
-      'Why it failed; left out when it succeeded. `http_status`: an answer other than 2xx, redirects included. `address_not_allowed`: the name leads to an internal address. Others: `timeout`, `connect_timeout`, `connection_refused`, `dns`, `tls`, `reset`, `unreachable`, `protocol`, `invalid_request`, `event_expired`.',
+      'Why it failed; left out when it succeeded. `http_status`: an answer other than 2xx, redirects included. `address_not_allowed`: the name leads to an internal address. Others: `timeout`, `connect_timeout`, `connection_refused`, `dns`, `tls`, `reset`, `unreachable`, `protocol`, `invalid_request`, `event_expired`, `internal_error` (a fault of UniMsg).',
     example: 'http_status',
   })
   error?: string;
