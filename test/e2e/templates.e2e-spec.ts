@@ -256,6 +256,11 @@ describe('templates', () => {
     [{ channels: { email: { subject: 'x' } } }, 'channels.email'],
     [{ channels: { push: { sound: 'x' } } }, 'channels.push'],
     [{ channels: { push: { data: { a: '{{' } } } }, 'channels.push.data.a', 'line 1'],
+    [
+      { channels: { push: { data: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`a${i}`, ''])) } } },
+      'channels.push.data',
+      '50',
+    ],
     [{ channels: { whatsapp: { message: 'x', template: { name: 'x' } } } }, 'channels.whatsapp'],
     [{ locales: { xx_YY: { sms: { message: 'x' } } } }, 'locales.xx_YY'],
     [{ locales: { de: { sms: {} } } }, 'locales.de.sms.message'],
