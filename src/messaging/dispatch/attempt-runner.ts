@@ -182,7 +182,13 @@ export class AttemptRunner {
       case 'fail':
         return {
           attempt,
-          next: { type: 'final', status: 'failed', errorCode: reason.code, errorMessage: reason.message },
+          next: {
+            type: 'final',
+            status: 'failed',
+            errorCode: reason.code,
+            errorMessage: reason.message,
+            ...(error.bounced !== undefined && { bounced: error.bounced }),
+          },
         };
       case 'next_gateway':
         return { attempt, next: this.tryNext(message, route, candidate, now, reason) };
