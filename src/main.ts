@@ -1,7 +1,7 @@
 import { ConfigurationError } from './config/app-config';
 import { DataDirectoryUnusable } from './platform/database/data-directory';
 import { type RunningProcess, startProcess } from './process';
-import { StartRefused } from './start-database';
+import { StartRefused } from './start-refused';
 
 /** Signals within this time of the first one are the same wish: npm hands one Ctrl-C of a terminal on twice. */
 const SAME_WISH_MS = 1_500;

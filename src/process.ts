@@ -1,9 +1,10 @@
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server as NetServer } from 'node:net';
 import type { Server } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from './app.module';
-import { isEmbedded, readConfig, withDatabaseUrl, type AppConfig } from './config/app-config';
+import { isEmbedded, isLoopback, readConfig, withDatabaseUrl, type AppConfig } from './config/app-config';
 import { PublicUrl } from './config/public-url';
 import { type DemoAccount, seedDemo } from './demo';
 import type { Logger } from './kernel/logger';
@@ -13,7 +14,9 @@ import { DataDirectory } from './platform/database/data-directory';
 import { createHttpApplication } from './platform/http/http-application';
 import { createLogger } from './platform/observability/json-logger';
 import { Runtime } from './runtime';
-import { migrateSchema, startEmbedded, StartRefused } from './start-database';
+import { migrateSchema, startEmbedded } from './start-database';
+import { checkRedis } from './start-redis';
+import { StartRefused } from './start-refused';
 import { welcome } from './welcome';
 
 export interface RunningProcess {
@@ -61,6 +64,7 @@ export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: bo
       undo.push(() => directory.close());
       config = readConfig(env, directory.keys());
     }
+    checkSecretsDir(config);
     // Before anything is started or written: a port that is taken is a common mistake.
     const probe = createServer();
     await bind(probe, config);
@@ -68,6 +72,7 @@ export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: bo
     const logger = createLogger(config.logLevel);
     if (directory) config = withDatabaseUrl(config, await startEmbedded(directory, logger, undo));
     await migrateSchema(config.databaseUrl!, logger);
+    if (config.redisUrl !== undefined) await checkRedis(config.redisUrl);
 
     const app = await createHttpApplication(AppModule.with(config, logger));
     undo.push(() => app.close());
@@ -88,6 +93,11 @@ export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: bo
       process.stdout.write(
         welcome({ url, config, demo, madeAdminKey: env.UNIMSG_ADMIN_KEY ? undefined : config.adminKey }),
       );
+    if (config.simulator && !isLoopback(config.host))
+      logger.warn(
+        { host: config.host },
+        'the simulator is on: whoever reaches this address can read /simulator, and write to it',
+      );
     logger.info({ url, role: config.role, queue: config.redisUrl ? 'bull' : 'in-process' }, 'ready');
     return { url, config, logger, stop };
   } catch (error) {
@@ -96,26 +106,42 @@ export async function startProcess(env: NodeJS.ProcessEnv, options: { quiet?: bo
   }
 }
 
+/** @throws StartRefused */
+function checkSecretsDir({ secretsDir }: AppConfig): void {
+  if (secretsDir !== undefined && !statSync(secretsDir, { throwIfNoEntry: false })?.isDirectory())
+    throw new StartRefused(`UNIMSG_SECRETS_DIR: ${secretsDir} is no directory.`);
+}
+
 /** Listens, and answers the address. Past Nest, which would log a failure that is told in one line here. */
 async function bind(server: NetServer, config: AppConfig): Promise<string> {
   try {
     server.listen(config.port, config.host);
     await once(server, 'listening');
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EADDRINUSE')
-      throw new StartRefused(
-        `PORT: ${config.port} on ${config.host} is in use by another program. Choose another port, e.g. PORT=3001 npm start`,
-      );
-    if (code === 'EACCES')
-      throw new StartRefused(`PORT: this user may not listen on ${config.port}. Choose a port above 1023.`);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new StartRefused(`HOST: ${config.host} is no address of this machine.`);
-    throw error;
+    throw notListening(error as NodeJS.ErrnoException, config);
   }
   const { port } = server.address() as AddressInfo;
   const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function notListening({ code, message }: NodeJS.ErrnoException, { host, port }: AppConfig): StartRefused {
+  switch (code) {
+    case 'EADDRINUSE':
+      return new StartRefused(
+        `PORT: ${port} on ${host} is in use by another program. Choose another port, e.g. PORT=3001 npm start`,
+      );
+    case 'EACCES':
+      return new StartRefused(`PORT: this user may not listen on ${port}. Choose a port above 1023.`);
+    case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+    case 'EAI_AGAIN':
+    case 'EINVAL':
+    case 'ENOTFOUND':
+      return new StartRefused(`HOST: ${host} is no address of this machine (${code}).`);
+    default:
+      return new StartRefused(`HOST, PORT: the service cannot listen on ${host}, port ${port}: ${code ?? message}.`);
+  }
 }
 
 /**

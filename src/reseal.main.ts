@@ -6,7 +6,7 @@ import { ConfigurationError } from './config/app-config';
 import { DataDirectoryUnusable } from './platform/database/data-directory';
 import { KeysMissing } from './platform/secrets/resealer';
 import { reseal, resealReport } from './reseal';
-import { StartRefused } from './start-database';
+import { StartRefused } from './start-refused';
 
 async function main(): Promise<number> {
   const { text, failed } = resealReport(await reseal(process.env));

@@ -2,11 +2,11 @@ import type { Logger } from './kernel/logger';
 import type { DataDirectory } from './platform/database/data-directory';
 import { createDataSource, migrate } from './platform/database/data-source';
 import { EmbeddedPostgres } from './platform/database/embedded-postgres';
-
-/** A start that cannot be, for a reason that a person can mend. Its text is one clear line. */
-export class StartRefused extends Error {}
+import { StartRefused } from './start-refused';
 
 const EMBEDDED_DATABASE = 'unimsg';
+/** As `server_version_num` has it: 14.0. */
+const OLDEST_POSTGRES = 140_000;
 
 /** Starts the embedded PostgreSQL; `undo` gets what stops it. Answers the URL of the service's database. @throws StartRefused */
 export async function startEmbedded(
@@ -39,7 +39,7 @@ export async function startEmbedded(
   return server.url(EMBEDDED_DATABASE, EMBEDDED_DATABASE);
 }
 
-/** Brings the schema up to date. @throws StartRefused when the database cannot be reached */
+/** Brings the schema up to date. @throws StartRefused when the database cannot be reached, or is too old */
 export async function migrateSchema(url: string, logger: Logger): Promise<void> {
   const dataSource = createDataSource({ url, poolSize: 2, applicationName: 'unimsg-migrate' });
   try {
@@ -49,6 +49,10 @@ export async function migrateSchema(url: string, logger: Logger): Promise<void> 
     throw new StartRefused(`DATABASE_URL: the database cannot be reached: ${oneLine(error)}`);
   }
   try {
+    const [server] = await dataSource.query<Array<{ number: number; version: string }>>(
+      `SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version`,
+    );
+    checkVersion(server!);
     const ran = await migrate(dataSource);
     if (ran.length > 0) logger.info({ migrations: ran }, 'schema brought up to date');
     const [role] = await dataSource.query<Array<{ bypasses: boolean }>>(
@@ -62,6 +66,12 @@ export async function migrateSchema(url: string, logger: Logger): Promise<void> 
   } finally {
     await dataSource.destroy();
   }
+}
+
+/** @throws StartRefused */
+export function checkVersion({ number, version }: { number: number; version: string }): void {
+  if (number < OLDEST_POSTGRES)
+    throw new StartRefused(`DATABASE_URL: PostgreSQL 14 or later is needed, and this is ${version}.`);
 }
 
 /** An error as a person reads it in one line. */

@@ -5,6 +5,7 @@ import { Periodic } from '../kernel/periodic';
 import { Problem } from '../kernel/problem';
 import { statement, type Database } from '../platform/database/database';
 import { retryDelay, type RetryLadder } from '../platform/delivery/retry-ladder';
+import { OPERATOR } from '../platform/mailer/mail';
 import type { Mailer } from '../platform/mailer/mailer';
 import type { TenantDirectory } from '../tenancy/tenant-directory';
 import { alertLetter, type AlertNews } from './alert-letter';
@@ -161,6 +162,8 @@ export class AlertMailer {
     const { mailer, publicUrl, logger } = this.deps;
     const [first] = rows;
     const outcome = await mailer.send({
+      owner: first!.audience === 'operator' ? OPERATOR : first!.client_id,
+      urgent: true,
       from: { email: mailer.address('alerts'), name: 'UniMsg' },
       to: address,
       ...alertLetter(rows.map(newsOf), publicUrl.get()),

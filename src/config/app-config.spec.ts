@@ -53,6 +53,16 @@ describe('readConfig', () => {
     );
   });
 
+  it.each(['redis://localhost', 'redis://localhost/', 'redis://[::1]:6379/2', 'rediss://u:p@redis.example:6380/15'])(
+    'takes the queue at %s',
+    (text) => expect(read({ REDIS_URL: text }).redisUrl).toBe(text),
+  );
+
+  it.each(['redis://localhost/abc', 'redis://localhost/1/2', 'redis://localhost/-1', 'http://localhost'])(
+    'refuses the queue at %s',
+    (text) => expect(() => read({ REDIS_URL: text })).toThrow(/^REDIS_URL: must /),
+  );
+
   it.each([
     ['smtp://mail.example.com', { host: 'mail.example.com', port: 587, tls: 'starttls' }],
     ['smtps://mail.example.com', { host: 'mail.example.com', port: 465, tls: 'implicit' }],

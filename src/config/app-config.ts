@@ -38,6 +38,11 @@ const urlWithScheme = (schemes: string[]) =>
     .string()
     .refine((text) => schemes.includes(URL.parse(text)?.protocol ?? ''), `must be a ${schemes.join(' or ')}// URL`);
 
+const redisUrl = urlWithScheme(['redis:', 'rediss:']).refine(
+  (text) => /^(?:\/\d{0,5})?$/.test(URL.parse(text)?.pathname ?? ''),
+  'must name a database by its number, such as redis://host:6379/0',
+);
+
 const encryptionKeys = z.string().superRefine((text, context) => {
   const ids = new Set<string>();
   for (const part of text.split(',')) {
@@ -110,9 +115,7 @@ export const ENVIRONMENT = z.object({
   DATABASE_URL: urlWithScheme(['postgres:', 'postgresql:'])
     .optional()
     .describe('PostgreSQL 14 or later. Unset: an embedded PostgreSQL is started in UNIMSG_DATA_DIR.'),
-  REDIS_URL: urlWithScheme(['redis:', 'rediss:'])
-    .optional()
-    .describe('Redis 6.2 or later for the Bull queue. Unset: the in-process queue.'),
+  REDIS_URL: redisUrl.optional().describe('Redis 6.2 or later for the Bull queue. Unset: the in-process queue.'),
   UNIMSG_ROLE: z
     .enum(ROLES, { error: `must be one of ${ROLES.join(', ')}` })
     .default('all')
@@ -141,7 +144,9 @@ export const ENVIRONMENT = z.object({
     ),
   UNIMSG_SIMULATOR: onOff
     .optional()
-    .describe('Local stand-ins of every provider. Default: on with the embedded database, else off.'),
+    .describe(
+      'Local stand-ins of every provider. Default: on with the embedded database, else off. What they received can be read without a key at /simulator: where others reach HOST, leave it off.',
+    ),
   UNIMSG_DEMO: onOff
     .optional()
     .describe(
@@ -388,6 +393,11 @@ export function readConfig(env: NodeJS.ProcessEnv, generated?: GeneratedKeys): A
   });
 }
 
+/** Whether a host is this machine alone. */
+export function isLoopback(host: string): boolean {
+  return /^(127\.|::1$|localhost$)/.test(host);
+}
+
 /** Undefined: it is not such a URL. */
 function smtpSettings(text: string): SmtpSettings | undefined {
   const url = URL.parse(text);
@@ -399,7 +409,7 @@ function smtpSettings(text: string): SmtpSettings | undefined {
   const tls = url.searchParams.get('tls');
   if ([...url.searchParams.keys()].some((name) => name !== 'tls')) return undefined;
   if (tls !== null && (implicit || (tls !== 'none' && tls !== 'starttls'))) return undefined;
-  const inClear = tls === null ? /^(127\.|::1$|localhost$)/.test(host) : tls === 'none';
+  const inClear = tls === null ? isLoopback(host) : tls === 'none';
   const auth = userOf(url);
   if (auth === null) return undefined;
   return Object.freeze({

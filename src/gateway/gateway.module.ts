@@ -118,9 +118,9 @@ const CONFIGS: Provider[] = [
   },
   {
     provide: ConfigCredentials,
-    inject: [SecretResolver, ConfigSecrets, SecretBox],
-    useFactory: (resolver: SecretResolver, secrets: ConfigSecrets, box: SecretBox) =>
-      new ConfigCredentials(resolver, secrets, box),
+    inject: [Database, SecretResolver, ConfigSecrets, SecretBox],
+    useFactory: (database: Database, resolver: SecretResolver, secrets: ConfigSecrets, box: SecretBox) =>
+      new ConfigCredentials(database, resolver, secrets, box),
   },
   {
     provide: ConfigDirectory,

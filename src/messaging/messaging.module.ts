@@ -24,6 +24,7 @@ import { IntakeService } from './intake/intake.service';
 import { IntakeMetrics } from './intake/intake-metrics';
 import { MessageInserter } from './intake/message-inserter';
 import { SendResponder } from './intake/send.responder';
+import { SendWaits } from './intake/send-waits';
 import { Maintenance } from './maintenance';
 import { MessagesController } from './messages.controller';
 import { NamedSendService } from './named/named-send.service';
@@ -70,6 +71,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
     IntakeService,
     FallbackRunner,
     DryRunService,
+    SendWaits,
     SendResponder,
     BatchService,
     NamedSendService,

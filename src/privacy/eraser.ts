@@ -144,11 +144,12 @@ export class Eraser {
     return { hits: rows.filter(({ hit }) => hit), last: rows.length < MAILS ? null : [last!.at, last!.id] };
   }
 
-  private async planned(tx: Transaction, { clientId, person, hash }: Erased, place: Place): Promise<Progress> {
+  private async planned(tx: Transaction, erased: Erased, place: Place): Promise<Progress> {
+    const { clientId, person, hash } = erased;
     const counts: ErasedCounts = {};
     if (place.cursor.length === 0)
       counts.fallbacks = await tx.execute(ERASE_FALLBACKS, [clientId, person.address, hash]);
-    const page = await eraseNotifications(tx, clientId, person.pattern ?? NEVER, place.cursor[0] ?? '');
+    const page = await eraseNotifications(tx, erased, person.pattern ?? NEVER, place.cursor[0] ?? '');
     counts.notifications = page.notifications;
     if (page.waits) return { counts, next: place, waits: true };
     const next = page.last === null ? after('planned') : { step: place.step, cursor: [page.last] };

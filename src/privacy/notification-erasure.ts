@@ -13,10 +13,14 @@ export interface ErasedNotifications {
   last: string | null;
 }
 
-/** Recipients of notifications whose messages are not made yet: theirs are not made any more. A page of notifications a call. */
+/**
+ * Recipients of notifications whose messages are not made yet: theirs are not made any more. Who is called by the address keeps what stands in its
+ * place for a name. A page of notifications a call.
+ * @param hash what stands in the place of the address
+ */
 export async function eraseNotifications(
   tx: Transaction,
-  clientId: string,
+  { clientId, hash }: { clientId: string; hash: string },
   pattern: string,
   afterId: string,
 ): Promise<ErasedNotifications> {
@@ -32,12 +36,18 @@ export async function eraseNotifications(
     [clientId, ids, pattern],
   );
   await tx.execute(
+    `UPDATE notification_recipients SET recipient_id = regexp_replace(recipient_id, $5, $4, 'g')
+     WHERE client_id = $1 AND notification_id = ANY($2::text[]) AND recipient_id ~ $3 AND (lease_until IS NULL OR lease_until < now())`,
+    // A number goes with its plus.
+    [clientId, ids, pattern, hash, pattern.startsWith('(?i)') ? pattern : `\\+?${pattern}`],
+  );
+  await tx.execute(
     'UPDATE notification_items SET error = NULL WHERE client_id = $1 AND notification_id = ANY($2::text[]) AND error::text ~ $3',
     [clientId, ids, pattern],
   );
   const [left] = await tx.query<{ waits: boolean }>(
     `SELECT EXISTS (SELECT 1 FROM notification_recipients
-       WHERE client_id = $1 AND notification_id = ANY($2::text[]) AND body::text ~ $3) AS waits`,
+       WHERE client_id = $1 AND notification_id = ANY($2::text[]) AND (body::text ~ $3 OR recipient_id ~ $3)) AS waits`,
     [clientId, ids, pattern],
   );
   return { notifications, waits: left!.waits, last: page.length < NOTIFICATIONS ? null : page.at(-1)!.id };

@@ -29,7 +29,7 @@ const NOTHING_PERSONAL: Readonly<Record<string, string>> = {
   gateway_routes: 'the tenant’s own',
   gateway_sessions: 'accounts',
   gateway_states: 'accounts',
-  idempotency_keys: 'the client’s own keys, gone after a day, and a hash of the body',
+  idempotency_keys: 'the client’s own keys, which must be known again while they count (a day), and a hash of the body',
   message_queue: 'ids',
   migrations: 'no tenant’s',
   notifications: 'the tenant’s own',

@@ -87,14 +87,30 @@ export function behaviourFor(recipient: string, provider: string): SimulatedBeha
   return found.behaviour;
 }
 
+/** What a provider shows by its reports alone; where none come, these recipients are as any other. */
+const BY_REPORTS: ReadonlySet<SimulatedBehaviour> = new Set([
+  'undelivered',
+  'callback_before_response',
+  'callbacks_out_of_order',
+  'repeated_callback',
+  'late_bounce',
+  'no_callback',
+]);
+/** Channels all of whose providers report nothing after they took a message. */
+const WITHOUT_REPORTS: ReadonlySet<Channel> = new Set(['telegram', 'push']);
+const NO_REPORTS_NOTE =
+  '\\* Telegram and FCM report nothing of a message after they took it, and neither does SMTP of a mail: the message stays `sent`, and what is only reported has no effect there.';
+
 /** The table in Markdown, for the OpenAPI document: a row what happens, a column the recipients that ask for it. */
 export function magicRecipientsTable(): string {
   const onlyWhatsApp = new Set(WHATSAPP_ONLY.map(([recipient]) => recipient));
   const rows = new Map<string, Map<string, string>>();
-  for (const { channel, recipient, description } of MAGIC_RECIPIENTS) {
+  for (const { channel, recipient, behaviour, description } of MAGIC_RECIPIENTS) {
     const row = rows.get(description) ?? new Map<string, string>();
     const column = channel === 'whatsapp' ? 'sms' : channel;
-    rows.set(description, row.set(column, `\`${recipient}\`${onlyWhatsApp.has(recipient) ? ' (WhatsApp)' : ''}`));
+    const isOnlyReported = WITHOUT_REPORTS.has(channel) && BY_REPORTS.has(behaviour);
+    const mark = onlyWhatsApp.has(recipient) ? ' (WhatsApp)' : isOnlyReported ? ' \\*' : '';
+    rows.set(description, row.set(column, `\`${recipient}\`${mark}`));
   }
   const columns = ['sms', 'email', 'telegram', 'push'];
   const lines = [...rows].map(
@@ -104,6 +120,8 @@ export function magicRecipientsTable(): string {
     '| what happens | SMS, WhatsApp | email | Telegram chat | push device token |',
     '| --- | --- | --- | --- | --- |',
     ...lines,
+    '',
+    NO_REPORTS_NOTE,
   ].join('\n');
 }
 

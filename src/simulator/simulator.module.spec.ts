@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import request from 'supertest';
+import { APP_CONFIG } from '../config/app-config';
 import { PublicUrl } from '../config/public-url';
 import { ConfigDirectory, type CallbackConfig } from '../gateway/configs/config-directory';
 import { ProviderRegistry } from '../gateway/provider-registry';
@@ -74,10 +75,11 @@ const directory = {
     { provide: ProviderRegistry, useValue: registry },
     { provide: SimulatorAddress, useValue: address },
     { provide: Database, useValue: {} },
+    { provide: APP_CONFIG, useValue: { allowedPrivateCidrs: [] } },
     MailStandIn,
     { provide: LOGGER, useValue: silentLogger },
   ],
-  exports: [Database, ConfigDirectory, PublicUrl, ProviderRegistry, SimulatorAddress, MailStandIn, LOGGER],
+  exports: [Database, APP_CONFIG, ConfigDirectory, PublicUrl, ProviderRegistry, SimulatorAddress, MailStandIn, LOGGER],
 })
 class SurroundingsModule {}
 

@@ -15,6 +15,7 @@ import type {
   SimulatorPort,
   SocketStandIn,
 } from '../gateway/contracts/simulator';
+import type { HttpClient } from '../platform/http-client/http-client';
 import { UndiciHttpClient } from '../platform/http-client/undici-http-client';
 import type { Script } from './callback-sender';
 import { CallbackSender, handOver, type SimulatedHandover } from './callback-sender';
@@ -53,6 +54,11 @@ const SCRIPTS: Readonly<Record<SimulatedBehaviour, Script>> = {
   connection_reset: [],
 };
 
+/** Callbacks under way at once. */
+export const CALLBACK_CONCURRENCY = 32;
+
+type ClosableClient = HttpClient & { close(): Promise<void> };
+
 export interface SimulatorOptions {
   /** The stand-in of a provider key; asked at every request. */
   standIn(provider: string): ProviderSimulator | undefined;
@@ -64,8 +70,10 @@ export interface SimulatorOptions {
   port?: number;
   /** Between a message's acceptance and its first callback, milliseconds. Default 50. */
   callbackDelayMs?: number;
-  /** Callbacks under way at once. Default 32. */
+  /** Callbacks under way at once. Default {@link CALLBACK_CONCURRENCY}. */
   callbackConcurrency?: number;
+  /** Makes the callbacks; closed with the simulator. Default: one that reaches every address. */
+  callbackClient?: ClosableClient;
 }
 
 export interface MessageFilter {
@@ -81,7 +89,7 @@ export interface MessageFilter {
 export class Simulator implements SimulatorPort {
   private readonly ring = new MessageRing(MOST_MESSAGES);
   private readonly throttledOnce = new LRUCache<string, true>({ max: MOST_MESSAGES });
-  private readonly http: UndiciHttpClient;
+  private readonly http: ClosableClient;
   private readonly sender: CallbackSender;
   private readonly server = createServer(
     { keepAliveTimeout: 60_000 },
@@ -91,8 +99,8 @@ export class Simulator implements SimulatorPort {
   private readonly sockets = new Map<string, SocketStandIn>();
 
   private constructor(private readonly options: SimulatorOptions) {
-    const concurrency = options.callbackConcurrency ?? 32;
-    this.http = new UndiciHttpClient({ connectionsPerOrigin: concurrency });
+    const concurrency = options.callbackConcurrency ?? CALLBACK_CONCURRENCY;
+    this.http = options.callbackClient ?? new UndiciHttpClient({ connectionsPerOrigin: concurrency });
     this.sender = new CallbackSender(this.http, { concurrency, delayMs: options.callbackDelayMs ?? 50 });
   }
 

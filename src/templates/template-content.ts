@@ -2,7 +2,7 @@ import { CHANNELS, type Channel } from '../kernel/channel';
 import type { FieldError } from '../kernel/problem';
 import { isPlainObject } from '../platform/http/json-body';
 import type { Escaping } from './liquid/liquid-engine';
-import { LiquidRenderError, LiquidSyntaxError, LiquidText } from './liquid/liquid-text';
+import { LiquidRenderError, LiquidSyntaxError, LiquidText, RenderBudget } from './liquid/liquid-text';
 import { fallbacks } from './locale';
 import { fieldError } from './problem-path';
 import type { DeclaredVariables } from './variables';
@@ -41,6 +41,12 @@ type Node =
   | { kind: 'list'; items: Node[] }
   | { kind: 'object'; members: Array<[string, Node]>; keepsBlank: boolean };
 
+interface Rendering {
+  data: Readonly<Record<string, unknown>>;
+  budget: RenderBudget;
+  errors: FieldError[];
+}
+
 /** One channel of a template in one language, parsed. */
 class CompiledChannel {
   constructor(
@@ -50,22 +56,23 @@ class CompiledChannel {
     readonly where: string,
   ) {}
 
-  render(data: Readonly<Record<string, unknown>>): Rendered {
+  /** @param budget shared by all channels of a recipient */
+  render(data: Readonly<Record<string, unknown>>, budget: RenderBudget): Rendered {
     const errors: FieldError[] = [];
-    const fields = this.fill(this.root, data, errors) as Record<string, unknown>;
+    const fields = this.fill(this.root, { data, budget, errors }) as Record<string, unknown>;
     return errors.length > 0 ? { errors } : { fields };
   }
 
-  private fill(node: Node, data: Readonly<Record<string, unknown>>, errors: FieldError[]): unknown {
+  private fill(node: Node, rendering: Rendering): unknown {
     switch (node.kind) {
       case 'constant':
         return node.value;
       case 'list':
-        return node.items.map((item) => this.fill(item, data, errors));
+        return node.items.map((item) => this.fill(item, rendering));
       case 'object': {
         const filled: Record<string, unknown> = {};
         for (const [name, member] of node.members) {
-          const value = this.fill(member, data, errors);
+          const value = this.fill(member, rendering);
           const isBlank = member.kind === 'text' && typeof value === 'string' && value.trim() === '';
           if (!isBlank || node.keepsBlank || KEPT_WHEN_BLANK.has(name)) filled[name] = value;
         }
@@ -73,10 +80,10 @@ class CompiledChannel {
       }
       case 'text':
         try {
-          return node.text.render(data);
+          return node.text.render(rendering.data, rendering.budget);
         } catch (error) {
           if (!(error instanceof LiquidRenderError)) throw error;
-          errors.push(renderFault(error, `${this.where}.${node.path}`));
+          rendering.errors.push(renderFault(error, `${this.where}.${node.path}`));
           return '';
         }
     }

@@ -2,7 +2,7 @@ import { CHANNELS } from '../kernel/channel';
 import { Problem, type FieldError } from '../kernel/problem';
 import { isPlainObject, shortenPath } from '../platform/http/json-body';
 import { invalidFields, validateBody } from '../platform/http/validation';
-import { TemplateChannelsDto, TemplateChannelsPatchDto } from './dto/channel-templates.dto';
+import { MOST_PUSH_DATA, TemplateChannelsDto, TemplateChannelsPatchDto } from './dto/channel-templates.dto';
 import type { TemplateDto, UpdateTemplateDto } from './dto/templates.dto';
 import { canonicalLocale } from './locale';
 import { errorsAt, fieldError } from './problem-path';
@@ -106,10 +106,13 @@ function checkChannels(channels: ChannelTemplates, where: string, errors: FieldE
   )
     errors.push(fieldError(`${where}.whatsapp`, 'conflict', `must have only one of ${ONE_OF.whatsapp.join(', ')}`));
   const data = channels.push?.['data'];
-  if (isPlainObject(data))
+  if (isPlainObject(data)) {
+    if (Object.keys(data).length > MOST_PUSH_DATA)
+      errors.push(fieldError(`${where}.push.data`, 'too_many', `must have at most ${MOST_PUSH_DATA} members`));
     for (const [name, value] of Object.entries(data))
       if (typeof value !== 'string')
         errors.push(fieldError(shortenPath(`${where}.push.data.${name}`), 'invalid_type', 'must be a string'));
+  }
 }
 
 function readLocales(

@@ -7,6 +7,7 @@ import { validateBody } from '../platform/http/validation';
 import type { PreviewTemplateDto } from './dto/templates.dto';
 import type { ChannelPreviewView, TemplatePreviewView } from './dto/templates.view';
 import { addressed } from './recipient-address';
+import { RenderBudget } from './liquid/liquid-text';
 import { localeOf } from './template-input';
 import { errorsAt, fieldError } from './problem-path';
 import { TemplatesService } from './templates.service';
@@ -46,9 +47,10 @@ export class TemplatePreview {
     const { variables } = template.content;
     const { data, errors } = withDefaults(variables, dto.data ?? examplesOf(variables));
     const channels: Partial<Record<Channel, ChannelPreviewView>> = {};
+    const budget = new RenderBudget();
     for (const channel of dto.channel === undefined ? template.channels : [dto.channel]) {
       const part = template.channel(channel, locale)!;
-      const rendered = part.render(data);
+      const rendered = part.render(data, budget);
       if (rendered.errors !== undefined) addNew(errors, rendered.errors);
       else if (errors.length === 0) {
         try {

@@ -1,8 +1,20 @@
+import { isEmailAddress } from '../kernel/email-address';
 import type { FieldError } from '../kernel/problem';
 import { isPlainObject } from '../platform/http/json-body';
 import { fieldError } from './problem-path';
 
-export const VARIABLE_TYPES = ['string', 'number', 'boolean', 'array', 'object'] as const;
+export const VARIABLE_TYPES = [
+  'string',
+  'number',
+  'integer',
+  'boolean',
+  'array',
+  'object',
+  'date',
+  'datetime',
+  'url',
+  'email',
+] as const;
 type VariableType = (typeof VARIABLE_TYPES)[number];
 
 /** What a template says of one variable. */
@@ -15,18 +27,22 @@ export interface Variable {
   readonly description?: string;
 }
 
-/** Names, or what is said of each. Null: nothing was declared. */
+/** Names, or what is said of each, however the client wrote it. Null: nothing was declared. */
 export type DeclaredVariables = readonly string[] | Readonly<Record<string, Variable>> | null;
 
 export const MOST_VARIABLES = 200;
 const NAME = /^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$/;
 const LONGEST_NAME = 128;
+const LONGEST_DESCRIPTION = 500;
+/** ISO 8601. */
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+const DATETIME = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$/i;
 const MEMBERS: ReadonlySet<string> = new Set(['type', 'required', 'default', 'example', 'description']);
 
-/** Reads the field `variables` of a request. */
+/** Reads the field `variables` of a request: names, or what is said of each, in one of the ways in which people say it. */
 export function readVariables(value: unknown, errors: FieldError[]): DeclaredVariables {
   if (value === undefined || value === null) return null;
-  if (Array.isArray(value)) return readNames(value, errors);
+  if (Array.isArray(value)) return readList(value, errors);
   if (!isPlainObject(value)) {
     errors.push(fieldError('variables', 'invalid_type', 'must be a list of names, or an object'));
     return null;
@@ -36,28 +52,44 @@ export function readVariables(value: unknown, errors: FieldError[]): DeclaredVar
     errors.push(fieldError('variables', 'too_many', `must have at most ${MOST_VARIABLES} members`));
     return null;
   }
+  const read: Record<string, Variable> = {};
   for (const name of names) {
     const field = `variables.${name.slice(0, LONGEST_NAME)}`;
     if (!isName(name)) errors.push(fieldError(field, 'invalid_key', 'is no name of a variable'));
-    else checkVariable(value[name], field, errors);
+    else read[name] = readVariable(value[name], field, errors);
   }
-  return value as Record<string, Variable>;
+  return read;
 }
 
-function readNames(list: readonly unknown[], errors: FieldError[]): DeclaredVariables {
+/** Names, or objects with a name. */
+function readList(list: readonly unknown[], errors: FieldError[]): DeclaredVariables {
   if (list.length > MOST_VARIABLES) {
     errors.push(fieldError('variables', 'too_many', `must have at most ${MOST_VARIABLES} items`));
     return null;
   }
-  const seen = new Set<unknown>();
-  list.forEach((name, index) => {
-    const field = `variables[${index}]`;
+  const read = new Map<string, Variable>();
+  list.forEach((item, index) => {
+    const isNamed = isPlainObject(item);
+    const field = isNamed ? `variables[${index}].name` : `variables[${index}]`;
+    const { name, ...rest } = isNamed ? item : { name: item };
     if (typeof name !== 'string') errors.push(fieldError(field, 'invalid_type', 'must be the name of a variable'));
     else if (!isName(name)) errors.push(fieldError(field, 'invalid_value', 'is no name of a variable'));
-    else if (seen.has(name)) errors.push(fieldError(field, 'duplicate', 'is there twice'));
-    seen.add(name);
+    else if (read.has(name)) errors.push(fieldError(field, 'duplicate', 'is there twice'));
+    else read.set(name, readVariable(rest, `variables[${index}]`, errors));
   });
-  return list as readonly string[];
+  return list.some(isPlainObject) ? Object.fromEntries(read) : [...read.keys()];
+}
+
+/** What is said of one; a mere text is its type or, where it names none, what it is for. */
+function readVariable(value: unknown, field: string, errors: FieldError[]): Variable {
+  if (typeof value !== 'string') {
+    checkVariable(value, field, errors);
+    return value as Variable;
+  }
+  if (VARIABLE_TYPES.includes(value as VariableType)) return { type: value as VariableType };
+  if (value.length > LONGEST_DESCRIPTION)
+    errors.push(fieldError(field, 'too_long', `must have at most ${LONGEST_DESCRIPTION} characters`));
+  return { description: value };
 }
 
 function isName(name: string): boolean {
@@ -77,8 +109,14 @@ function checkVariable(value: unknown, field: string, errors: FieldError[]): voi
     errors.push(fieldError(`${field}.type`, 'invalid_value', `must be one of ${VARIABLE_TYPES.join(', ')}`));
   if (required !== undefined && typeof required !== 'boolean')
     errors.push(fieldError(`${field}.required`, 'invalid_type', 'must be a boolean'));
-  if (description !== undefined && (typeof description !== 'string' || description.length > 500))
-    errors.push(fieldError(`${field}.description`, 'invalid_value', 'must be a string of at most 500 characters'));
+  if (description !== undefined && (typeof description !== 'string' || description.length > LONGEST_DESCRIPTION))
+    errors.push(
+      fieldError(
+        `${field}.description`,
+        'invalid_value',
+        `must be a string of at most ${LONGEST_DESCRIPTION} characters`,
+      ),
+    );
   if (errors.length > 0 || type === undefined) return;
   for (const name of ['default', 'example'])
     if (value[name] !== undefined && value[name] !== null && !isOfType(value[name], type as VariableType))
@@ -133,7 +171,24 @@ function isOfType(value: unknown, type: VariableType): boolean {
     case 'number':
     case 'boolean':
       return typeof value === type;
+    case 'integer':
+      return Number.isInteger(value);
+    case 'date':
+      return typeof value === 'string' && DATE.test(value) && isTime(value);
+    case 'datetime':
+      return typeof value === 'string' && DATETIME.test(value) && isTime(value);
+    case 'url':
+      return typeof value === 'string' && URL.canParse(value);
+    case 'email':
+      return typeof value === 'string' && isEmailAddress(value);
   }
+}
+
+/** Not on a day that no month has: `Date` goes on into the next month. */
+function isTime(text: string): boolean {
+  const day = new Date(text.slice(0, 10));
+  const isOne = !Number.isNaN(Date.parse(text)) && !Number.isNaN(day.getTime());
+  return isOne && day.toISOString().startsWith(text.slice(0, 10));
 }
 
 function withoutNulls(value: unknown): unknown {

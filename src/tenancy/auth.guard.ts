@@ -1,18 +1,19 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { createHash, hash as hashOf, timingSafeEqual } from 'node:crypto';
 import type { Response } from 'express';
 import { APP_CONFIG, type AppConfig } from '../config/app-config';
 import { CLOCK, type Clock } from '../kernel/clock';
 import { Problem } from '../kernel/problem';
 import { ClientAddress } from '../platform/http/client-address';
+import { HttpAdapter } from '../platform/http/http-adapter';
 import type { HttpRequest } from '../platform/http/http-request';
 import { RateLimitHeaders } from '../platform/http/rate-limit-headers';
 import type { Access, AuthenticatedRequest } from './auth.decorators';
 import { KeyDirectory, type KnownKey } from './key-directory';
 import { KeyUsage } from './key-usage';
 import type { Scope } from './principal';
-import { accessOf, assertAllGuarded } from './route-access';
+import { accessOf, assertAllGuarded, routesOf } from './route-access';
 import { WrongKeyThrottle } from './wrong-key-throttle';
 
 type GuardedRequest = HttpRequest & AuthenticatedRequest;
@@ -29,12 +30,15 @@ export class AuthGuard implements CanActivate {
   private readonly adminDigest: Buffer;
   private readonly rateLimit: RateLimitHeaders;
   private readonly access = new WeakMap<Function, WeakMap<Function, Access>>();
+  /** By method and path, as {@link GuardedRoute} has them. */
+  private readonly byRoute = new Map<string, Access>();
 
   constructor(
     private readonly keys: KeyDirectory,
     private readonly usage: KeyUsage,
     private readonly throttle: WrongKeyThrottle,
     private readonly modules: ModulesContainer,
+    private readonly adapters: HttpAdapterHost,
     private readonly addresses: ClientAddress,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(APP_CONFIG) config: AppConfig,
@@ -45,6 +49,24 @@ export class AuthGuard implements CanActivate {
 
   onModuleInit(): void {
     assertAllGuarded(this.modules);
+    for (const { method, path, access } of routesOf(this.modules)) {
+      if (access !== undefined) this.byRoute.set(`${method} ${path}`, access);
+    }
+    const adapter: unknown = this.adapters.httpAdapter;
+    if (adapter instanceof HttpAdapter) adapter.bodyGate = (request, route) => this.letBodyIn(request, route);
+  }
+
+  /** Whoever has no key at all cannot make the service read and parse megabytes. The route itself asks again, and for more. */
+  private letBodyIn(request: HttpRequest, route: string): void | Promise<void> {
+    const access = this.byRoute.get(`${request.method} ${route}`);
+    if (access === undefined || access.kind === 'public') return;
+    const key = presentedKey(request);
+    if (access.kind === 'admin') {
+      this.admitOperator(request, key);
+      return;
+    }
+    const hash = hashOf('sha256', key, 'hex');
+    if (this.keys.peek(hash) === undefined) return this.known(hash, request).then(() => undefined);
   }
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -72,7 +94,7 @@ export class AuthGuard implements CanActivate {
     return access;
   }
 
-  private admitOperator(request: GuardedRequest, key: string): boolean {
+  private admitOperator(request: HttpRequest, key: string): boolean {
     // Digests have one length, so the comparison tells nothing of the key's.
     if (timingSafeEqual(createHash('sha256').update(key).digest(), this.adminDigest)) return true;
     this.holdUp(request);
@@ -86,13 +108,15 @@ export class AuthGuard implements CanActivate {
     request: GuardedRequest,
     response: Response,
   ): Promise<boolean> {
+    return this.admit(await this.known(hash, request), scopes, request, response);
+  }
+
+  private async known(hash: string, request: HttpRequest): Promise<KnownKey> {
     if (!this.keys.isFamiliar(hash)) this.holdUp(request);
     const known = await this.keys.find(hash);
-    if (known === undefined) {
-      this.throttle.wrong(this.addresses.of(request));
-      throw unauthorized('There is no such API key.');
-    }
-    return this.admit(known, scopes, request, response);
+    if (known !== undefined) return known;
+    this.throttle.wrong(this.addresses.of(request));
+    throw unauthorized('There is no such API key.');
   }
 
   private admit(known: KnownKey, scopes: readonly Scope[], request: GuardedRequest, response: Response): boolean {
@@ -120,7 +144,7 @@ export class AuthGuard implements CanActivate {
     if (!taken) throw rateLimited('This API key makes too many requests.', bucket.waitMs());
   }
 
-  private holdUp(request: GuardedRequest): void {
+  private holdUp(request: HttpRequest): void {
     const waitMs = this.throttle.waitMs(this.addresses.of(request));
     if (waitMs > 0) throw rateLimited('Too many wrong keys came from this address.', waitMs);
   }

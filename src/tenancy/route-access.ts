@@ -9,6 +9,8 @@ export interface GuardedRoute {
   name: string;
   /** `GET`, … */
   method: string;
+  /** As Nest registers it: `/v1/things/:id`. */
+  path: string;
   /** Undefined: no decorator says so, on the handler or on the controller. */
   access: Access | undefined;
 }
@@ -30,11 +32,21 @@ export function routesOf(modules: ModulesContainer): GuardedRoute[] {
         const handler = prototype[name];
         if (typeof handler !== 'function' || !Reflect.hasMetadata(PATH_METADATA, handler)) continue;
         const method = RequestMethod[Reflect.getMetadata(METHOD_METADATA, handler) as number] ?? 'ALL';
-        routes.push({ name: `${controller.name}.${name}`, method, access: accessOf(handler, controller) });
+        routes.push({
+          name: `${controller.name}.${name}`,
+          method,
+          path: pathOf(controller, handler),
+          access: accessOf(handler, controller),
+        });
       }
     }
   }
   return routes;
+}
+
+function pathOf(...parts: Function[]): string {
+  const words = parts.flatMap((part) => String(Reflect.getMetadata(PATH_METADATA, part) ?? '').split('/'));
+  return `/${words.filter((word) => word !== '').join('/')}`;
 }
 
 /** @throws Error that names every route without `@Scopes`, `@AdminOnly` or `@Public` */

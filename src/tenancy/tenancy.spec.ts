@@ -1,4 +1,6 @@
 import { Controller, Get, Post } from '@nestjs/common';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import request from 'supertest';
 import { startHttpTestApp, TEST_ADMIN_KEY, type HttpTestApp } from '../../test/support/http-test-app';
 import { Secret } from '../kernel/secret';
@@ -21,6 +23,12 @@ class ProbeController {
   @Get('open')
   @Public()
   open() {
+    return ok({});
+  }
+
+  @Post('open')
+  @Public()
+  take() {
     return ok({});
   }
 }
@@ -95,6 +103,30 @@ describe('tenancy', () => {
         type: '/problems/unauthorized',
       });
       expect(answer.body).toHaveProperty('request_id', answer.headers['x-request-id']);
+    });
+
+    it.each([
+      ['no key', {}],
+      ['another scheme', { Authorization: 'Basic dXNlcjpwYXNz' }],
+      ['an unknown key', { Authorization: `Bearer um_${'2'.repeat(43)}` }],
+    ])('does not wait for the megabytes of a request with %s', async (_, headers) => {
+      const call = httpRequest(`${test.url}/v1/api-keys`, {
+        method: 'POST',
+        headers: { ...headers, 'Content-Type': 'application/json', 'Content-Length': 1_000_000 },
+      });
+      const answered = once(call, 'response') as Promise<[IncomingMessage]>;
+      call.write('{"name":');
+      const [answer] = await answered;
+      expect(answer.statusCode).toBe(401);
+      expect(answer.headers['www-authenticate']).toBe('Bearer');
+      call.on('error', () => {}).destroy();
+    });
+
+    it("reads a large body of a tenant, of the operator, and of anybody's route", async () => {
+      const long = { name: 'x'.repeat(200_000) };
+      await as(acme.api_key, http().post('/v1/api-keys').send(long)).expect(400);
+      await asAdmin(http().post('/admin/tenants').send(long)).expect(400);
+      await http().post('/v1/probe/open').send(long).expect(201);
     });
 
     it('takes the key in either header, and refuses two that differ', async () => {

@@ -69,6 +69,14 @@ describe('docker-compose.yml', () => {
     expect(config.redisUrl).toBe('redis://redis:6379');
   });
 
+  test.each(Object.keys(ROLES))('%s gets every variable that a person may set', (name) => {
+    const own = ['PORT', 'HOST', 'UNIMSG_DATA_DIR', 'UNIMSG_DEMO'];
+    const passed = Object.keys(services[name]!.environment!);
+    expect(
+      Object.keys(ENVIRONMENT.shape).filter((variable) => !own.includes(variable) && !passed.includes(variable)),
+    ).toEqual([]);
+  });
+
   test.each(Object.keys(ROLES))('%s waits for a healthy database and queue', (name) => {
     expect(services[name]!.depends_on).toEqual({
       postgres: { condition: 'service_healthy' },

@@ -154,6 +154,19 @@ describe('the embedded default', () => {
       }
     });
 
+    it.each([
+      [
+        'HOST',
+        'no.such.host.invalid',
+        /^unimsg: HOST: no\.such\.host\.invalid is no address of this machine \(\w+\)\.$/,
+      ],
+      ['HOST', '192.0.2.1', /^unimsg: HOST: 192\.0\.2\.1 is no address of this machine \(EADDRNOTAVAIL\)\.$/],
+      ['UNIMSG_SECRETS_DIR', '/nowhere/secrets', /^unimsg: UNIMSG_SECRETS_DIR: \/nowhere\/secrets is no directory\.$/],
+    ])('on %s=%s', async (name, value, text) => {
+      expect(await refusal(ChildService.launch(environment({ [name]: value })))).toMatch(text);
+      expect(processesOf(directory)).toEqual([]);
+    });
+
     it('on a data directory that it may not write to', async () => {
       const closed = join(directory, 'closed');
       mkdirSync(closed, { mode: 0o555 });

@@ -277,6 +277,31 @@ describe('privacy', () => {
     assertStatus(await tenant.api.get(`/v1/notifications/${made.body.data.notification_id}`), 200);
   });
 
+  it('names a recipient of a notification no more by the address', async () => {
+    const tenant = await service.tenant();
+    const person = freshNumber('+39347');
+    const template = await tenant.api.post('/v1/templates', { name: 'x', channels: { sms: { message: 'Hi' } } });
+    const made = await tenant.api.post('/v1/notifications', {
+      template_id: template.body.data.id,
+      idempotency_prefix: 'news',
+      recipients: [
+        { id: person, channels: { sms: person } },
+        { id: 'somebody', channels: { sms: freshNumber() } },
+      ],
+    });
+    assertStatus(made, 202);
+    const path = `/v1/notifications/${made.body.data.id}`;
+    await eventually(
+      async () => (await tenant.api.get(path)).body.data as Wire,
+      ({ status }) => status === 'completed',
+    );
+    const receipt = await erase(tenant, person);
+    const { body } = await tenant.api.get(`${path}/recipients`);
+    expect(body.data.map(({ id }: Wire) => id)).toEqual([receipt.recipient_hash, 'somebody']);
+    // The key by which a repeat is known.
+    expect(await search(tenant.clientId, person.slice(1))).toEqual(['idempotency_keys.key']);
+  });
+
   it.each(['', ' ', 'a\u0007b', 'x'.repeat(1001)])('refuses to erase %j', async (recipient) => {
     const tenant = await service.tenant({ twilio: false, vonage: false, sms: null });
     const answer = await tenant.api.post('/v1/privacy/erase', { recipient });

@@ -193,6 +193,10 @@ describe('POST /v1/sms/send', () => {
     expect([late.status, late.body.data.status]).toEqual([202, 'queued']);
     expect(await tenant.message(late.body.data.message_id)).toMatchObject({ status: 'sending', final: false });
 
+    const later = new Date(Date.now() + 3_600_000).toISOString();
+    const scheduled = await send({ to: freshNumber(), message: 'x', send_at: later }, { prefer: 'wait=30' });
+    expect([scheduled.status, scheduled.headers['preference-applied']]).toEqual([202, undefined]);
+
     for (const wait of ['0', '31', '1.5', 'x', '-1'])
       expect((await send({ to: freshNumber(), message: 'x' }, { prefer: `wait=${wait}` })).status).toBe(400);
   });

@@ -151,19 +151,24 @@ describe('email over a mail server', () => {
     const spare = await ScriptedSmtp.start();
     try {
       await route(tenant, account.id, (await addAccount(spare)).id);
-      server.script.RCPT = '550 5.1.1 <jane@example.net>: Recipient address rejected: User unknown';
-      const message = await tenant.until(await send({ text: 'Hello' }), ({ final }) => final);
+      server.script.RCPT = '550 5.1.1 <gone@example.net>: Recipient address rejected: User unknown';
+      const id = await send({ to: 'Gone@example.net', text: 'Hello' });
+      const message = await tenant.until(id, ({ final }) => final);
       expect(message).toMatchObject({
         status: 'failed',
         attempts: [
           {
             outcome: 'recipient_permanent',
             error_code: '550 5.1.1',
-            error_message: '550 5.1.1 <jane@example.net>: Recipient address rejected: User unknown',
+            error_message: '550 5.1.1 <gone@example.net>: Recipient address rejected: User unknown',
           },
         ],
       });
       expect(spare.connections).toBe(0);
+      const listed = await tenant.api.get('/v1/suppressions?channel=email&recipient=gone@example.net');
+      expect(listed.body.data).toMatchObject([
+        { recipient: 'gone@example.net', reason: 'hard_bounce', detail: '550 5.1.1', message_id: id },
+      ]);
     } finally {
       await spare.close();
     }

@@ -221,7 +221,8 @@ describe('suppressions', () => {
     [{ channel: 'sms', recipient: 'ada@example.com' }, 'recipient'],
     [{ channel: 'email', recipient: '+393331234567' }, 'recipient'],
     [{ channel: 'fax', recipient: '+393331234567' }, 'channel'],
-    [{ channel: 'sms', recipient: '+393331234567', reason: 'mood' }, 'reason'],
+    [{ channel: 'sms', recipient: '+393331234567', reason: 'x'.repeat(256) }, 'reason'],
+    [{ channel: 'sms', recipient: '+393331234567', reason: 7 }, 'reason'],
     [{ channel: 'sms', recipient: '+393331234567', suppressions: [{}] }, 'suppressions'],
     [{ csv: 'a,b', suppressions: [{}] }, 'suppressions'],
     [{ csv: 'number\n+393331234567' }, 'csv'],
@@ -230,6 +231,29 @@ describe('suppressions', () => {
   ])('refuses %j', async (body, field) => {
     const refused = await tenant.api.post('/v1/suppressions', body);
     expect([refused.status, refused.body.errors[0].field]).toEqual([400, field]);
+  });
+
+  it('takes the reasons of other services, and keeps their words', async () => {
+    const owner = await service.tenant();
+    const [one, two, three] = [freshNumber(), freshNumber(), freshNumber()];
+    const single = await owner.api.post('/v1/suppressions', { channel: 'sms', recipient: one, reason: 'Spam Report' });
+    expect(single.body.data).toMatchObject({ reason: 'manual', detail: 'Spam Report' });
+    const many = await owner.api.post('/v1/suppressions', {
+      suppressions: [{ channel: 'sms', recipient: two, reason: 'bounced', detail: '=1+1' }],
+    });
+    expect(many.body.data).toMatchObject({ created: 1, rejected: 0 });
+    const csv = `channel,recipient,reason,detail\nsms,${three},invalid,${'y'.repeat(255)}\n`;
+    const imported = await owner.api.call('POST', '/v1/suppressions', {
+      raw: csv,
+      headers: { 'content-type': 'text/csv' },
+    });
+    expect(imported.body.data).toMatchObject({ created: 1, rejected: 0 });
+    const { body } = await owner.api.get('/v1/suppressions');
+    expect(body.data.map(({ reason, detail }: Wire) => [reason, detail])).toEqual([
+      ['manual', `invalid: ${'y'.repeat(246)}`],
+      ['manual', 'bounced: =1+1'],
+      ['manual', 'Spam Report'],
+    ]);
   });
 
   it('takes many, exports them page by page and as CSV, and takes that again', async () => {
@@ -309,7 +333,7 @@ describe('suppressions', () => {
       const wrong = new Map([
         [7, 'sms,nobody,,'],
         [20_000, 'fax,+393331234567,,'],
-        [20_001, 'sms,+393441000002,mood,'],
+        [20_001, `sms,+393441000002,${'m'.repeat(300)},`],
         [49_998, `sms,+393441000003,,${'x'.repeat(300)}`],
         [49_999, 'sms,+393441000004,,a\u0000b'],
       ]);

@@ -213,6 +213,40 @@ describe('templates', () => {
     ]);
   });
 
+  it.each([
+    [
+      { name: 'string', due: 'the day of the game' },
+      { name: { type: 'string' }, due: { description: 'the day of the game' } },
+    ],
+    [['name', { name: 'due', type: 'date', required: false }], { name: {}, due: { type: 'date', required: false } }],
+  ])('takes variables as %j', async (variables, shown) => {
+    const { id } = await create({ name: 'x', channels: { sms: { message: '{{ name }}' } }, variables });
+    expect((await tenant.api.get(`/v1/templates/${id}`)).body.data.variables).toEqual(shown);
+  });
+
+  it.each([
+    ['integer', [7, -1], [7.5, '7']],
+    ['date', ['2026-02-28'], ['2026-02-30', '2026-13-01', '28.2.2026', '2026-02-28T12:00:00Z']],
+    [
+      'datetime',
+      ['2026-02-28T18:30Z', '2026-02-28T18:30:00.5+01:00', '2026-02-28 18:30'],
+      ['2026-02-28', '2026-02-28T25:00Z'],
+    ],
+    ['url', ['https://example.com/a?b', 'app://open'], ['example.com', 7]],
+    ['email', ['ada@example.com'], ['ada', 'Ada <ada@example.com>']],
+  ])('takes for a variable of the type %s what is one', async (type, right, wrong) => {
+    const { id } = await create({ name: 'x', channels: { sms: { message: 'x{{ a }}' } }, variables: { a: type } });
+    for (const a of right) expect([a, (await preview(id, { data: { a } })).status]).toEqual([a, 200]);
+    for (const a of wrong) {
+      const refused = await preview(id, { data: { a } });
+      expect([a, refused.status, refused.body.errors[0]]).toMatchObject([
+        a,
+        422,
+        { field: 'data.a', code: 'invalid_type' },
+      ]);
+    }
+  });
+
   it('says which text is too long or broken with the data', async () => {
     const { id } = await create({
       name: 'x',
@@ -256,6 +290,11 @@ describe('templates', () => {
     [{ channels: { email: { subject: 'x' } } }, 'channels.email'],
     [{ channels: { push: { sound: 'x' } } }, 'channels.push'],
     [{ channels: { push: { data: { a: '{{' } } } }, 'channels.push.data.a', 'line 1'],
+    [
+      { channels: { push: { data: Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`a${i}`, ''])) } } },
+      'channels.push.data',
+      '50',
+    ],
     [{ channels: { whatsapp: { message: 'x', template: { name: 'x' } } } }, 'channels.whatsapp'],
     [{ locales: { xx_YY: { sms: { message: 'x' } } } }, 'locales.xx_YY'],
     [{ locales: { de: { sms: {} } } }, 'locales.de.sms.message'],
@@ -263,7 +302,13 @@ describe('templates', () => {
     [{ locales: { de: { sms: { message: '{%' } } } }, 'locales.de.sms.message', 'line 1'],
     [{ locales: { de: {}, DE: {} } }, 'locales.DE'],
     [{ variables: ['1x'] }, 'variables[0]'],
-    [{ variables: { x: { type: 'date' } } }, 'variables.x.type'],
+    [{ variables: { x: { type: 'duration' } } }, 'variables.x.type'],
+    [{ variables: { x: { type: 'date', default: '2026-02-30' } } }, 'variables.x.default'],
+    [{ variables: { x: 7 } }, 'variables.x'],
+    [{ variables: { x: 'y'.repeat(501) } }, 'variables.x'],
+    [{ variables: [{ type: 'string' }] }, 'variables[0].name'],
+    [{ variables: ['x', { name: 'x' }] }, 'variables[1].name'],
+    [{ variables: [{ name: 'x', kind: 'string' }] }, 'variables[0].kind'],
     [{ variables: { x: { type: 'number', default: 'x' } } }, 'variables.x.default'],
     [{ default_locale: 'nonsense_' }, 'default_locale'],
   ])('refuses %j and names %s', async (wrong, field, text = '') => {

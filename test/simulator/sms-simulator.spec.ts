@@ -442,5 +442,8 @@ describe('simulator', () => {
       const row = table.split('\n').find((line) => line.startsWith(`| ${description} |`));
       expect(row).toContain(`\`${recipient}\``);
     }
+    const rowOf = (behaviour: string) => table.split('\n').find((line) => line.includes(`simulator-${behaviour}\``))!;
+    expect(rowOf('late-bounce')).toContain('`simulator-late-bounce` \\* |');
+    expect(rowOf('invalid-recipient')).not.toContain('\\*');
   });
 });

@@ -76,7 +76,7 @@ export async function createGatewayStack(options: {
   const directory = new ConfigDirectory(database, registry, secrets, feed);
   const events = new EventStore(new EventSignal());
   const lifeCycle = new ConfigLifeCycle(database, events, new AlertBook(events), directory, clock);
-  const credentials = new ConfigCredentials(resolver, secrets, box);
+  const credentials = new ConfigCredentials(database, resolver, secrets, box);
   const circuits = new CircuitBreakers(clock, {}, () => 0);
   const gateways = new GatewayFactory(
     registry,

@@ -1,10 +1,10 @@
 import { newId } from '../../kernel/ids';
 import type { FieldError } from '../../kernel/problem';
-import type { Transaction } from '../../platform/database/database';
+import type { Database, Transaction } from '../../platform/database/database';
 import { invalidFields } from '../../platform/http/validation';
 import type { SecretBox } from '../../platform/secrets/secret-box';
 import type { ProviderDefinition } from '../contracts/provider-definition';
-import { referenceError, type CredentialChanges } from './config-input';
+import { hasOwnHost, referenceError, type CredentialChanges } from './config-input';
 import { accountFingerprint, secretStoreAway, type ConfigSecrets } from './config-secrets';
 import { SecretEntity } from './secret.entity';
 import type { SecretResolver } from './secret-resolver';
@@ -28,6 +28,7 @@ export interface PreparedCredentials {
 /** Turns what a tenant gave for credentials into what is stored: clear secrets sealed, references checked. */
 export class ConfigCredentials {
   constructor(
+    private readonly database: Database,
     private readonly resolver: SecretResolver,
     private readonly secrets: ConfigSecrets,
     private readonly box: SecretBox,
@@ -43,7 +44,7 @@ export class ConfigCredentials {
     changes: CredentialChanges,
     options: { mustResolve: boolean; now: Date },
   ): Promise<PreparedCredentials> {
-    await this.checkReferences(owner.clientId, changes.kept, options.mustResolve);
+    await this.checkReferences(owner, current, changes.kept, options.mustResolve);
     const credentials: Record<string, string> = { ...current };
     const dropped: string[] = [];
     const drop = (name: string): void => {
@@ -92,12 +93,22 @@ export class ConfigCredentials {
     }
   }
 
-  private async checkReferences(clientId: string, kept: Record<string, string>, mustResolve: boolean): Promise<void> {
+  private async checkReferences(
+    owner: Owner,
+    current: Readonly<Record<string, string>>,
+    kept: Record<string, string>,
+    mustResolve: boolean,
+  ): Promise<void> {
+    const { clientId } = owner;
     const errors: FieldError[] = [];
     for (const [spelling, ref] of Object.entries(kept)) {
       if (!spelling.endsWith('_ref')) continue;
       const fault = await this.resolver.check(ref, clientId);
       if (fault) errors.push(referenceError(spelling, fault.code, fault.message));
+      else if (ref !== current[spelling] && (await this.isOfAnother(ref, owner)))
+        errors.push(
+          referenceError(spelling, 'reference_not_allowed', 'names a secret that was given to another account'),
+        );
       // A reference to a stored secret that is not there can never come right, so it is refused in a draft too.
       else if (mustResolve || ref.startsWith('db:')) {
         const reason = await this.whyUnreadable(spelling, ref, clientId);
@@ -105,6 +116,21 @@ export class ConfigCredentials {
       }
     }
     if (errors.length > 0) throw invalidFields(errors);
+  }
+
+  /**
+   * Whether a reference names a secret that must not be used here. Configs of one provider may share one, as it goes to that provider only;
+   * where the config itself says to which host it goes, it stays with the config that it was given to.
+   */
+  private async isOfAnother(ref: string, { clientId, configId, definition }: Owner): Promise<boolean> {
+    if (!ref.startsWith('db:')) return false;
+    const [secret] = await this.database.query<{ config_id: string; provider: string | null }>(
+      `SELECT s.config_id, c.provider FROM secrets s
+       LEFT JOIN provider_configs c ON c.id = s.config_id AND c.client_id = s.client_id WHERE s.id = $1 AND s.client_id = $2`,
+      [ref.slice('db:'.length), clientId],
+    );
+    if (secret === undefined) return false;
+    return hasOwnHost(definition) ? secret.config_id !== configId : secret.provider !== definition.key;
   }
 
   private async whyUnreadable(spelling: string, ref: string, clientId: string): Promise<string | undefined> {

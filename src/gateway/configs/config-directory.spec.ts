@@ -78,6 +78,23 @@ describe('ConfigDirectory', () => {
     expect(await stack.directory.config(client, config.id)).toBeUndefined();
   });
 
+  it('keeps few of those that were decommissioned in its snapshot, and finds each by its id', async () => {
+    const own = 'leaver_corp_123456789012';
+    const first = await make(own);
+    await stack.configs.act(own, acme, first.id, 'decommission');
+    await stack.database.execute(
+      `INSERT INTO provider_configs SELECT (jsonb_populate_record(c, jsonb_build_object('id', 'cfg_z' || lpad(n::text, 25, '0')))).*
+       FROM provider_configs c, generate_series(1, 150) AS n WHERE c.id = $1`,
+      [first.id],
+    );
+    const living = await make(own);
+    const configs = [...(await stack.directory.snapshot(own)).allConfigs()];
+    expect(configs).toHaveLength(101);
+    expect(configs.map(({ id }) => id)).toContain(living.id);
+    expect((await stack.directory.config(own, first.id))?.status).toBe('decommissioned');
+    expect(await stack.directory.config(other, first.id)).toBeUndefined();
+  });
+
   describe('for callbacks', () => {
     it('finds a config by its id, in any state, at the slug or an alias of its own provider', async () => {
       const config = await make();

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { Not } from 'typeorm';
 import { Problem } from '../../kernel/problem';
 import type { ChangeFeed } from '../../platform/database/change-feed';
 import type { Database, Transaction } from '../../platform/database/database';
@@ -22,6 +23,8 @@ export interface CallbackConfig {
 
 const MOST_TENANTS = 5_000;
 const MOST_CALLBACK_KEYS = 20_000;
+/** Most decommissioned configs of a tenant in its snapshot, the newest; there is no end to how many a tenant may have. */
+const MOST_DECOMMISSIONED = 100;
 /** The change feed tells of changes at once; this bounds how long one that was missed can matter. */
 const KEEP_MS = 30_000;
 
@@ -49,6 +52,7 @@ export class ConfigDirectory {
     );
   }
 
+  /** Without decommissioned configs of long ago. */
   snapshotSync(clientId: string): TenantGateways | undefined {
     return this.snapshots.get(clientId);
   }
@@ -67,7 +71,12 @@ export class ConfigDirectory {
 
   /** A tenant's config in any state. */
   async config(clientId: string, configId: string): Promise<ProviderConfig | undefined> {
-    return (await this.snapshot(clientId)).config(configId);
+    const config = (await this.snapshot(clientId)).config(configId);
+    if (config !== undefined) return config;
+    const row = await this.database.tenant(clientId, (tx) =>
+      tx.manager.findOne(ProviderConfigEntity, { where: { id: configId, clientId } }),
+    );
+    return row === null ? undefined : toProviderConfig(row, this.registry);
   }
 
   /**
@@ -121,7 +130,15 @@ export class ConfigDirectory {
   private async load(clientId: string): Promise<TenantGateways> {
     const before = this.changes;
     const snapshot = await this.database.tenant(clientId, async (tx) => {
-      const configs = await tx.manager.find(ProviderConfigEntity, { where: { clientId }, order: { id: 'ASC' } });
+      const living = await tx.manager.find(ProviderConfigEntity, {
+        where: { clientId, status: Not('decommissioned') },
+      });
+      const gone = await tx.manager.find(ProviderConfigEntity, {
+        where: { clientId, status: 'decommissioned' },
+        order: { id: 'DESC' },
+        take: MOST_DECOMMISSIONED,
+      });
+      const configs = [...living, ...gone].sort((a, b) => (a.id < b.id ? -1 : 1));
       const routes = await tx.manager.findOne(GatewayRoutesEntity, { where: { clientId } });
       return new TenantGateways(this.registry, this.known(configs), routes?.document ?? {});
     });

@@ -122,6 +122,37 @@ export function readConfigChanges(
   };
 }
 
+/** Where the secrets of a provider go whose host is a setting. */
+const ADDRESS = ['host', 'port', 'tls'] as const;
+
+/** Whether a config itself says to which host its secrets go. */
+export function hasOwnHost({ settings }: ProviderDefinition): boolean {
+  return 'host' in settings.shape;
+}
+
+/**
+ * Secrets that are stored do not go to another address by a change of it alone: who may change a config must not learn them so.
+ * @throws Problem 400 that names the secrets that must be given again, and what changes
+ */
+export function checkNewAddress(
+  definition: ProviderDefinition,
+  current: Readonly<{ settings: Record<string, unknown>; credentials: Record<string, string> }>,
+  { settings, credentials }: ConfigChanges,
+): void {
+  const changed = ADDRESS.filter((name) => settings[name] !== current.settings[name]);
+  if (!hasOwnHost(definition) || changed.length === 0) return;
+  const errors = Object.entries(definition.credentials).flatMap(([name, { secret }]) => {
+    if (!secret || current.credentials[`${name}_ref`] === undefined) return [];
+    const ref = credentials.kept[`${name}_ref`];
+    const isGiven = name in credentials.clear || credentials.removed.includes(name);
+    if (isGiven || (ref !== undefined && !ref.startsWith('db:'))) return [];
+    return [referenceError(name, 'required', `must be given again, as ${changed.join(', ')} changes`)];
+  });
+  if (errors.length === 0) return;
+  const alone = changed.map((name) => fieldError(name, 'conflict', 'cannot change without the secrets'));
+  throw invalidFields([...errors, ...alone]);
+}
+
 const COMMON_NAMES = new Set(['display_name', 'max_per_second', 'quotas', 'status']);
 
 function split(body: Record<string, unknown>): {
@@ -155,12 +186,13 @@ function check<T>(schema: z.ZodType<T>, value: unknown, errors: FieldError[], pa
 /** Names as they are on the wire: a secret is given as `<name>` or `<name>_ref`, a plain field as `<name>`. */
 function credentialsSchema(definition: ProviderDefinition, use: 'create' | 'change') {
   const shape: Record<string, z.ZodType<string | null | undefined>> = {};
+  const sharers = hasOwnHost(definition) ? 'this config' : 'a config of this provider';
   for (const [name, field] of Object.entries(definition.credentials)) {
     const value = valueSchema(field);
     const required = use === 'create' && field.required;
     // A required field is checked below when it has two spellings.
     shape[name] = field.secret || !required ? optional(value, use, field) : value;
-    if (field.secret) shape[`${name}_ref`] = optional(refSchema(name, field), use, field);
+    if (field.secret) shape[`${name}_ref`] = optional(refSchema(name, field, sharers), use, field);
   }
   return z.strictObject(shape).superRefine((given, context) => {
     for (const [name, field] of Object.entries(definition.credentials)) {
@@ -207,13 +239,13 @@ function valueSchema(field: CredentialField): z.ZodType<string> {
   });
 }
 
-function refSchema(name: string, field: CredentialField): z.ZodType<string> {
+function refSchema(name: string, field: CredentialField, sharers: string): z.ZodType<string> {
   return z
     .string()
     .min(1)
     .max(LONGEST_REF)
     .meta({
-      description: `Names where ${name} is kept: \`env:NAME\`, \`file:PATH\`, \`vault:…#field\`, \`azure-keyvault:NAME\` or \`db:sec_…\`. ${field.description}`,
+      description: `Names where ${name} is kept: \`env:NAME\`, \`file:PATH\`, \`vault:…#field\`, \`azure-keyvault:NAME\`, or \`db:sec_…\`, a secret that was given to ${sharers}. ${field.description}`,
       example: `env:ACME_${name.toUpperCase()}`,
     });
 }

@@ -23,7 +23,7 @@ import {
   pascal,
   type ConfigView,
 } from './config.view';
-import { configChangesSchema, newConfigSchema } from './config-input';
+import { configChangesSchema, hasOwnHost, newConfigSchema } from './config-input';
 import type { ConfigAction } from './provider-config';
 
 const ID_PARAM = { name: 'id', description: 'Id of the config.', example: 'cfg_01kaqz9yq8e5v6m3c2n1b0a9s8' };
@@ -98,7 +98,10 @@ function configController(definition: ProviderDefinition, View: Type<ConfigView>
       operationId: `update${named}Config`,
       summary: `Change a ${title} account`,
       description:
-        'Fields that are left out stay; `null` takes an optional one away. Credentials are merged field by field.',
+        'Fields that are left out stay; `null` takes an optional one away. Credentials are merged field by field.' +
+        (hasOwnHost(definition)
+          ? ' A change of `host`, `port` or `tls` takes the secrets again: what was given for one server is not sent to another.'
+          : ''),
     })
     @ApiParam(ID_PARAM)
     @ApiBody({ schema: configChangesSchema(definition), required: true })

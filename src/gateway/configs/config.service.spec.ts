@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { fakeProvider } from '../../../test/factories/fake-provider';
 import { createGatewayStack, type GatewayStack } from '../../../test/support/gateway-stack';
 import { Problem } from '../../kernel/problem';
@@ -8,6 +9,13 @@ import { CONFIG_ACTIONS, CONFIG_STATUSES, LIFE_CYCLE } from './provider-config';
 
 const acme = fakeProvider();
 const other = fakeProvider({ key: 'other', slug: 'other', aliases: [] });
+const relay = fakeProvider({
+  key: 'relay',
+  slug: 'relay',
+  aliases: [],
+  baseUrl: null,
+  settings: other.settings.extend({ host: z.string(), port: z.int().optional(), tls: z.boolean().optional() }),
+});
 const client = 'acme_corp_1234567890123456';
 const stranger = 'stranger_1234567890123456';
 const body = (more: object = {}) => ({
@@ -31,7 +39,7 @@ describe('ConfigService', () => {
     await symlink(join(root, 'outside'), join(secretsDir, 'acme', 'escape'));
     await symlink(join(secretsDir, 'acme', 'key'), join(secretsDir, 'acme', 'link'));
     stack = await createGatewayStack({
-      definitions: [acme, other],
+      definitions: [acme, other, relay],
       env: { ACME_KEY: 'key-from-env', UNIMSG_ADMIN_KEY: 'operator-key', DATABASE_URL: 'postgres://operator' },
       secretsDir,
       allowedRefs: ['env:ACME_*', 'env:UNIMSG_*', 'env:DATABASE_URL', 'file:acme/*', 'file:../*'],
@@ -169,6 +177,26 @@ describe('ConfigService', () => {
       expect(fields(problem)).toEqual(['credentials.api_key_ref unresolved_reference']);
     });
 
+    it('lets configs of one provider share a stored secret, and no other name it', async () => {
+      const { credentials } = await stack.configs.create(client, acme, body());
+      const theirs = withRef(credentials.api_key_ref!);
+      await stack.configs.create(client, acme, theirs);
+      for (const work of [
+        stack.configs.create(client, other, theirs),
+        stack.configs.create(client, relay, { ...theirs, host: 'evil.example' }),
+      ])
+        expect(fields(await failure(work))).toEqual(['credentials.api_key_ref reference_not_allowed']);
+    });
+
+    it('keeps a stored secret with its config where the config says to which host it goes', async () => {
+      const mine = await stack.configs.create(client, relay, body({ host: 'mail.example' }));
+      const ref = mine.credentials.api_key_ref!;
+      const copied = stack.configs.create(client, relay, { ...withRef(ref), host: 'evil.example' });
+      expect(fields(await failure(copied))).toEqual(['credentials.api_key_ref reference_not_allowed']);
+      const again = await stack.configs.update(client, relay, mine.id, { credentials: { api_key_ref: ref } });
+      expect(again.credentials).toEqual(mine.credentials);
+    });
+
     it('reads nothing any more once the operator has withdrawn the permission', async () => {
       const config = await stack.configs.create(client, acme, { ...withRef('env:ACME_KEY'), status: 'active' });
       const before = stack.allowed.refs;
@@ -257,6 +285,26 @@ describe('ConfigService', () => {
       await stack.configs.update(client, acme, first.id, { credentials: { api_key: 'new' } });
       expect((await stack.secrets.open(second)).credentials.api_key?.reveal()).toBe('clear-api-key');
     });
+
+    it.each([{ host: 'evil.example' }, { port: 26 }, { tls: true }])(
+      'sends no stored secret to another address: %j takes the secrets again',
+      async (change) => {
+        const made = await stack.configs.create(client, relay, body({ host: 'mail.example', port: 25 }));
+        const { account_id_ref, api_key_ref } = made.credentials;
+        const update = (more: object) => stack.configs.update(client, relay, made.id, { ...change, ...more });
+        for (const credentials of [undefined, { account_id_ref, api_key_ref }])
+          expect(fields(await failure(update({ ...(credentials && { credentials }) })))).toEqual([
+            'credentials.account_id required',
+            'credentials.api_key required',
+            `${Object.keys(change)[0]} conflict`,
+          ]);
+        const partly = { account_id: 'AC1', api_key_ref };
+        expect(fields(await failure(update({ credentials: partly })))).toContain('credentials.api_key required');
+        const moved = await update({ credentials: { account_id: 'AC1', api_key_ref: 'env:ACME_KEY' } });
+        expect(moved.settings).toMatchObject(change);
+        await stack.configs.update(client, relay, made.id, { host: moved.settings.host, quality: 'low' });
+      },
+    );
 
     it.each([
       [{ nonsense: 1 }, ['nonsense unknown_field']],

@@ -9,7 +9,7 @@ import type { ProviderDefinition } from '../contracts/provider-definition';
 import type { ProviderRegistry } from '../provider-registry';
 import type { ConfigCredentials } from './config-credentials';
 import { toProviderConfig, type ConfigDirectory } from './config-directory';
-import { readConfigChanges, readNewConfig } from './config-input';
+import { checkNewAddress, readConfigChanges, readNewConfig } from './config-input';
 import { leaveError, type ConfigLifeCycle } from './config-life-cycle';
 import type { ConfigSubscriber } from './config-subscriber';
 import { callbackTokenContext, secretStoreAway, UnresolvedCredential, type ConfigSecrets } from './config-secrets';
@@ -135,6 +135,7 @@ export class ConfigService {
     const config = await this.change(clientId, definition, id, async (row) => {
       if (row.status === 'decommissioned') throw wrongStep(row, 'changed');
       const changes = readConfigChanges(definition, body, row.settings);
+      checkNewAddress(definition, row, changes);
       const now = new Date(this.deps.clock.now());
       const mustResolve = row.status === 'active' || row.status === 'error';
       const owner = { clientId, configId: id, definition };

@@ -50,6 +50,8 @@ export interface GatewayErrorDetails {
   retryAfterMs?: number;
   /** See {@link ErrorRow.scope}. */
   scope?: ErrorRow['scope'];
+  /** For `recipient_permanent`: the one of several recipients whose mailbox is gone for good, as the message spells it. */
+  bounced?: string;
   cause?: unknown;
 }
 
@@ -61,6 +63,7 @@ export class GatewayError extends Error {
   readonly providerText: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly scope: NonNullable<ErrorRow['scope']>;
+  readonly bounced: string | undefined;
 
   constructor(details: GatewayErrorDetails) {
     super(details.message, { cause: details.cause });
@@ -71,6 +74,7 @@ export class GatewayError extends Error {
     this.providerText = details.providerText?.slice(0, 500);
     this.retryAfterMs = details.retryAfterMs;
     this.scope = details.scope ?? 'account';
+    this.bounced = details.bounced;
   }
 }
 

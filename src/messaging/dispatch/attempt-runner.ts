@@ -171,7 +171,16 @@ export class AttemptRunner {
     const text = clean(error.providerText ?? error.message);
     switch (rule.then) {
       case 'fail':
-        return { attempt, next: { type: 'final', status: 'failed', errorCode: error.code, errorMessage: text } };
+        return {
+          attempt,
+          next: {
+            type: 'final',
+            status: 'failed',
+            errorCode: error.code,
+            errorMessage: text,
+            ...(error.bounced !== undefined && { bounced: error.bounced }),
+          },
+        };
       case 'next_gateway':
         return { attempt, next: this.tryNext({ ...message, attempted: true }, route, candidate, now) };
       case 'pause': {

@@ -25,7 +25,8 @@ export function ApiSend(message: Type = MessageView): MethodDecorator {
     ApiHeader({
       name: 'Prefer',
       required: false,
-      description: '`wait=N` (1 to 30): answer with the message as soon as it has left the queue.',
+      description:
+        '`wait=N` (1 to 30): answer with the message as soon as it has left the queue. Answered at once, with 202, for a message that is scheduled, and while too many requests wait already.',
       schema: { type: 'string', example: 'wait=10' },
     }),
     ApiData(AcceptedMessageView, { status: 202, description: 'Accepted: the message is durable.', headers: replayed }),

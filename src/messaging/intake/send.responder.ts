@@ -1,20 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Channel } from '../../kernel/channel';
-import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
 import { Problem } from '../../kernel/problem';
 import { ok, type Success } from '../../platform/http/envelope';
 import type { Principal } from '../../tenancy/principal';
 import { MessageReader } from '../record/message-reader';
-import { MessageSignal } from '../record/message-signal';
 import type { MessageView } from '../record/message.view';
 import { DryRunService } from './dry-run.service';
 import { IntakeService } from './intake.service';
 import type { SendOptionsDto } from './send-options.dto';
-
-/** Another process may have written what we wait for, so a waiter also looks by itself, this often. */
-const LOOK_MS = 250;
+import { SendWaits } from './send-waits';
 
 /**
  * Answers every send, whatever its channel: dry run, acceptance, idempotent replay and `Prefer: wait`.
@@ -25,8 +21,7 @@ export class SendResponder {
     private readonly intake: IntakeService,
     private readonly dryRuns: DryRunService,
     private readonly reader: MessageReader,
-    private readonly signal: MessageSignal,
-    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly waits: SendWaits,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -51,7 +46,9 @@ export class SendResponder {
     const header = request.headers['idempotency-key'];
     const acceptance = await this.intake.accept(principal, channel, dto, Array.isArray(header) ? header[0] : header);
     if (acceptance.replayed) response.setHeader('Idempotent-Replayed', 'true');
-    if (waitSeconds > 0 && acceptance.httpStatus === 202) {
+    // One that is for later does not leave the queue while a request can wait.
+    const isForNow = acceptance.httpStatus === 202 && acceptance.data.status === 'queued';
+    if (waitSeconds > 0 && isForNow && this.waits.hasRoom()) {
       response.setHeader('Preference-Applied', `wait=${waitSeconds}`);
       const message = await this.settled(principal.clientId, acceptance.data.message_id, waitSeconds, response, show);
       if (message) {
@@ -72,32 +69,14 @@ export class SendResponder {
     show?: (message: MessageView) => Promise<object>,
   ): Promise<object | undefined> {
     try {
-      if (!(await this.leftQueue(clientId, messageId, seconds, response))) return undefined;
+      const left = await this.waits.leftQueue(clientId, messageId, seconds * 1000, () => response.destroyed);
+      if (!left) return undefined;
       const message = await this.reader.get(clientId, messageId);
       return show ? await show(message) : message;
     } catch (error) {
       // The message is accepted, whatever keeps us from looking at it: a refusal now would make its client send it again.
       this.logger.warn({ err: error, messageId }, 'could not look whether a message was sent');
       return undefined;
-    }
-  }
-
-  /** Whether the message has left `queued` and `sending` within the time. */
-  private async leftQueue(clientId: string, messageId: string, seconds: number, response: Response): Promise<boolean> {
-    const deadline = this.clock.now() + seconds * 1000;
-    for (;;) {
-      const changed = new Promise<void>((resolve) => {
-        const stop = this.signal.once(messageId, done);
-        const timer = setTimeout(done, Math.max(1, Math.min(LOOK_MS, deadline - this.clock.now())));
-        function done() {
-          stop();
-          clearTimeout(timer);
-          resolve();
-        }
-      });
-      if (await this.reader.hasLeftQueue(clientId, messageId)) return true;
-      if (this.clock.now() >= deadline || response.destroyed) return false;
-      await changed;
     }
   }
 }

@@ -13,6 +13,8 @@ interface Failure {
   message: string;
   /** The provider's own code. */
   providerCode?: string;
+  /** The recipient whose mailbox is gone for good. */
+  bounced?: string;
 }
 
 /** A message in memory while changes are applied to it. */
@@ -73,7 +75,8 @@ export function applyOutcome(draft: Draft, outcome: DispatchOutcome, now: number
   draft.leaveQueue = true;
   if (next.type === 'final') {
     const providerCode = outcome.attempt?.error_code;
-    setStatus(draft, next.status, now, { error: { code: next.errorCode, message: next.errorMessage, providerCode } });
+    const { errorCode: code, errorMessage: message, bounced } = next;
+    setStatus(draft, next.status, now, { error: { code, message, providerCode, ...(bounced && { bounced }) } });
     return;
   }
   draft.gateway = next.gateway;

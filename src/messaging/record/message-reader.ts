@@ -3,8 +3,8 @@ import { ProviderRegistry } from '../../gateway/provider-registry';
 import type { Channel, MessageStatus } from '../../kernel/channel';
 import { messageIdTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
-import { Database, type Transaction } from '../../platform/database/database';
-import { textArray } from '../../platform/database/pg-array';
+import { Database, statement, type Transaction } from '../../platform/database/database';
+import { plainArray, textArray } from '../../platform/database/pg-array';
 import { readFallbacks } from '../fallback/fallback-reader';
 import { NO_ENGAGEMENT, type Engagement } from './engagement';
 import { isFinal } from './message-state';
@@ -94,6 +94,13 @@ const COLUMNS = `m.id, m.client_id, m.channel, m.status, m.recipient, m.sender, 
 
 /** `sending` is not stored: it is a message whose queue row a worker holds, or whose last attempt's fate is open. */
 const SENDING = `(q.claimed_by IS NOT NULL OR q.unknown_since IS NOT NULL)`;
+
+const LEFT_QUEUE = statement(
+  'messages.left-queue',
+  `SELECT m.id FROM unnest($1::text[], $2::text[], $3::float8[]) AS w(client_id, id, at)
+   JOIN messages m ON m.client_id = w.client_id AND m.id = w.id AND m.created_at = to_timestamp(w.at / 1000.0)
+   WHERE m.status NOT IN ('queued', 'scheduled')`,
+);
 
 /** Reads messages for their tenant. */
 @Injectable()
@@ -202,13 +209,14 @@ export class MessageReader {
     return rows[0]?.lane ?? null;
   }
 
-  /** Whether a message has left `queued` and `sending`; undefined when there is none. */
-  async hasLeftQueue(clientId: string, id: string): Promise<boolean | undefined> {
-    const rows = await this.database.query<{ status: MessageStatus }>(
-      'SELECT status FROM messages WHERE client_id = $1 AND id = $2 AND created_at = to_timestamp($3 / 1000.0)',
-      [clientId, id, messageIdTime(id)],
-    );
-    return rows[0] && rows[0].status !== 'queued' && rows[0].status !== 'scheduled';
+  /** Ids of those messages that have left `queued` and `sending`. */
+  async leftQueue(messages: ReadonlyArray<{ clientId: string; messageId: string }>): Promise<Set<string>> {
+    const rows = await this.database.query<{ id: string }>(LEFT_QUEUE, [
+      textArray(messages.map(({ clientId }) => clientId)),
+      textArray(messages.map(({ messageId }) => messageId)),
+      plainArray(messages.map(({ messageId }) => messageIdTime(messageId))),
+    ]);
+    return new Set(rows.map(({ id }) => id));
   }
 
   private viewOf(row: MessageRow): MessageView {

@@ -270,10 +270,11 @@ function needsLock(change: MessageChange): boolean {
   return change.outcome.next.type !== 'sent';
 }
 
-/** The recipient, when the failure that a draft notes says that it wants, or can get, nothing more. */
+/** The recipient, or the one of several, of whom the failure that a draft notes says that it wants, or can get, nothing more. */
 function suppressionBy({ row, error }: Draft): NewSuppression[] {
-  const reason = reasonOfFailure(row.channel, error?.code);
-  const recipient = reason && suppressedAddress(row.channel, row.recipient);
+  const bounced = error?.bounced;
+  const reason = bounced === undefined ? reasonOfFailure(row.channel, error?.code) : 'hard_bounce';
+  const recipient = reason && suppressedAddress(row.channel, bounced ?? row.recipient);
   if (!reason || !recipient) return [];
   const detail = error!.providerCode ?? error!.code;
   const channel = row.channel as NewSuppression['channel'];

@@ -95,7 +95,14 @@ export interface DispatchOutcome {
         segments?: number;
         cost?: { amount: string; currency: string };
       }
-    | { type: 'final'; status: 'failed' | 'expired'; errorCode: string; errorMessage: string }
+    | {
+        type: 'final';
+        status: 'failed' | 'expired';
+        errorCode: string;
+        errorMessage: string;
+        /** The recipient whose mailbox is gone for good. */
+        bounced?: string;
+      }
     | { type: 'requeue'; requeue: Requeue };
 }
 

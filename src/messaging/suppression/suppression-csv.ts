@@ -79,10 +79,25 @@ export async function* readCsv(bytes: AsyncIterable<Buffer>): AsyncGenerator<Csv
   if (broken !== undefined) throw broken as Error;
 }
 
-/** Records with their lines' ends. A field with white space around it is quoted, since readers take that away. */
+/**
+ * What a spreadsheet would run as a formula. A number with its sign is none. With the marks that such a text has already, so that each is taken
+ * back once.
+ */
+const FORMULA = /^'*(?:[=@\t]|[-+](?!\d+$))/;
+
+/** A field without the mark that {@link csvLines} gives to what is no formula. */
+export function withoutFormulaMark(field: string): string {
+  return field.startsWith("'") && FORMULA.test(field) ? field.slice(1) : field;
+}
+
+function withFormulaMark(field: string | null): string | null {
+  return field !== null && FORMULA.test(field) ? `'${field}` : field;
+}
+
+/** Records with their lines' ends. Text that a spreadsheet would run is marked with an apostrophe. A field with white space around it is quoted, since readers take that away. */
 export function csvLines(records: ReadonlyArray<ReadonlyArray<string | null>>): string {
   return stringify(
-    records.map((record) => [...record]),
+    records.map((record) => record.map(withFormulaMark)),
     { record_delimiter: 'windows', quoted_match: /[",\r\n]|^\s|\s$/ },
   );
 }

@@ -29,6 +29,8 @@ export interface NewSuppression {
 
 /** Longest recipients of lists: they are in an index. */
 export const LONGEST_RECIPIENT = 1_000;
+/** Longest notes, and longest words of others for a reason. */
+export const LONGEST_DETAIL = 255;
 
 /** Channels whose recipients are phone numbers. */
 export function isPhoneChannel(channel: string): boolean {

@@ -28,7 +28,8 @@ export class SuppressionsController {
   @ApiOperation({
     operationId: 'listSuppressions',
     summary: 'List whom nothing more is sent to, newest first',
-    description: 'With `?format=csv` or `Accept: text/csv`: the whole list, as it can be imported again.',
+    description:
+      'With `?format=csv` or `Accept: text/csv`: the whole list, as it can be imported again; text that a spreadsheet would run as a formula has an apostrophe in front, which an import takes away.',
   })
   @ApiPage(SuppressionView, { description: 'One page of entries, or all of them as CSV.', csv: true })
   @ApiProblems('invalid_request')
@@ -95,7 +96,7 @@ export class SuppressionsController {
     operationId: 'importSuppressions',
     summary: 'Put a long list of recipients on the list',
     description:
-      'A body of the type `text/csv`, up to 256 MiB, entered as it comes: a first line with the names of the columns, of which `channel` and `recipient` must be there, `reason` and `detail` may, and others do not count. A wrong line is told of by its number and does not keep the others off the list. What was entered stays when the connection breaks; the same file can be sent again.',
+      'A body of the type `text/csv`, up to 256 MiB, entered as it comes: a first line with the names of the columns, of which `channel` and `recipient` must be there, `reason` and `detail` may, and others do not count. A `reason` of another service is taken for `manual` and kept in `detail`. A wrong line is told of by its number and does not keep the others off the list. What was entered stays when the connection breaks; the same file can be sent again.',
   })
   @ApiConsumes('text/csv')
   @ApiBody({

@@ -2,10 +2,12 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator';
 import { CHANNELS, type Channel } from '../../kernel/channel';
 import { PageQueryDto } from '../../platform/http/cursor';
-import { LONGEST_RECIPIENT, SUPPRESSION_REASONS, type SuppressionReason } from './suppression';
+import { LONGEST_DETAIL, LONGEST_RECIPIENT, SUPPRESSION_REASONS, type SuppressionReason } from './suppression';
 
 /** Most bytes of a CSV text are those of a large body; a list in JSON is shorter. */
 export const MOST_ENTRIES = 1_000;
+
+const WHY = `why, ${SUPPRESSION_REASONS.map((reason) => `\`${reason}\``).join(', ')}; any other text is taken for \`manual\` and kept in \`detail\`.`;
 
 /** `GET /v1/suppressions` */
 export class ListSuppressionsQueryDto extends PageQueryDto {
@@ -75,19 +77,24 @@ export class CreateSuppressionsDto {
   recipient?: string;
 
   @ApiPropertyOptional({
-    description: 'For one recipient: why.',
-    enum: SUPPRESSION_REASONS,
+    description: `For one recipient: ${WHY}`,
+    maxLength: LONGEST_DETAIL,
     default: 'manual',
     example: 'manual',
   })
   @IsOptional()
-  @IsIn(SUPPRESSION_REASONS)
-  reason?: SuppressionReason;
+  @IsString()
+  @MaxLength(LONGEST_DETAIL)
+  reason?: string;
 
-  @ApiPropertyOptional({ description: 'For one recipient: a note.', maxLength: 255, example: 'asked by telephone' })
+  @ApiPropertyOptional({
+    description: 'For one recipient: a note.',
+    maxLength: LONGEST_DETAIL,
+    example: 'asked by telephone',
+  })
   @IsOptional()
   @IsString()
-  @MaxLength(255)
+  @MaxLength(LONGEST_DETAIL)
   detail?: string;
 
   @ApiPropertyOptional({
@@ -100,7 +107,7 @@ export class CreateSuppressionsDto {
       properties: {
         channel: { type: 'string', enum: [...CHANNELS], description: 'The channel.', example: 'sms' },
         recipient: { type: 'string', description: 'The recipient.', example: '+393331234567' },
-        reason: { type: 'string', enum: [...SUPPRESSION_REASONS], description: 'Why.', example: 'manual' },
+        reason: { type: 'string', maxLength: LONGEST_DETAIL, description: `The reason: ${WHY}`, example: 'manual' },
         detail: { type: 'string', description: 'A note.', example: 'asked by telephone' },
       },
     },

@@ -5,13 +5,14 @@ import { ChangeFeed } from '../../platform/database/change-feed';
 import { Database } from '../../platform/database/database';
 import { ERASED_PREFIX, PersonHashes } from '../../tenancy/person-hashes';
 import {
+  LONGEST_DETAIL,
   SUPPRESSION_REASONS,
   suppressedAddress,
   type NewSuppression,
   type SuppressionReason,
   type SuppressionSource,
 } from './suppression';
-import { CsvBroken, csvLines, parseCsv, readCsv, type CsvRecord } from './suppression-csv';
+import { CsvBroken, csvLines, parseCsv, readCsv, withoutFormulaMark, type CsvRecord } from './suppression-csv';
 import { SuppressionDirectory } from './suppression-directory';
 import { distinctSuppressions, ENTER, SUPPRESSIONS_CHANGED, suppressionParameters } from './suppression-statements';
 import type { SuppressionImportView, SuppressionRefusalView, SuppressionView } from './suppression.view';
@@ -40,7 +41,6 @@ const CHUNK = 1_000;
 /** More entries than this are told of as "many". */
 const TOLD_ONE_BY_ONE = 100;
 const SHOWN_ERRORS = 100;
-const LONGEST_DETAIL = 255;
 
 /** A line of an import, before anything of it is known to be right. */
 interface Line {
@@ -269,7 +269,7 @@ function columnsOf(head: CsvRecord | undefined): string[] {
 }
 
 function lineOf({ line, fields }: CsvRecord, columns: readonly string[]): Line {
-  const value = (name: string) => fields[columns.indexOf(name)]?.trim() || undefined;
+  const value = (name: string) => withoutFormulaMark(fields[columns.indexOf(name)]?.trim() ?? '') || undefined;
   const [channel, recipient, reason, detail] = ['channel', 'recipient', 'reason', 'detail'].map(value);
   return { line, channel, recipient, reason, detail };
 }
@@ -281,7 +281,7 @@ function spellings(channel: Channel | undefined, recipient: string): string[] {
 }
 
 function readLine(clientId: string, entry: Line, source: SuppressionSource): NewSuppression | SuppressionRefusalView {
-  const { line, channel, recipient, reason, detail } = entry;
+  const { line, channel, recipient, reason } = entry;
   const refusal = (field: string, code: string, message: string) => ({
     line,
     field,
@@ -298,18 +298,23 @@ function readLine(clientId: string, entry: Line, source: SuppressionSource): New
   const address = suppressedAddress(channel as Channel, recipient);
   if (address === null || /\p{Cc}/u.test(address))
     return refusal('recipient', 'invalid_recipient', `is no recipient of the channel ${channel as string}`);
-  if (reason !== undefined && !SUPPRESSION_REASONS.includes(reason as SuppressionReason))
-    return refusal('reason', 'invalid_value', `must be one of ${SUPPRESSION_REASONS.join(', ')}`);
-  if (detail !== undefined && (typeof detail !== 'string' || detail.length > LONGEST_DETAIL))
+  if (reason !== undefined && (typeof reason !== 'string' || reason.length > LONGEST_DETAIL))
+    return refusal('reason', 'too_long', `must be a text of at most ${LONGEST_DETAIL} characters`);
+  if (entry.detail !== undefined && (typeof entry.detail !== 'string' || entry.detail.length > LONGEST_DETAIL))
     return refusal('detail', 'too_long', `must be a text of at most ${LONGEST_DETAIL} characters`);
+  const isKnown = reason === undefined || SUPPRESSION_REASONS.includes(reason as SuppressionReason);
+  // Other services have other words; who imports their lists keeps them.
+  const detail = isKnown
+    ? entry.detail
+    : [reason, entry.detail].filter(Boolean).join(': ').slice(0, LONGEST_DETAIL).toWellFormed();
   // As a decoder leaves what is not UTF-8; and what PostgreSQL cannot keep.
   if ([address, detail].some((text) => text?.includes('\ufffd') || text?.includes('\0')))
-    return refusal(detail === undefined ? 'recipient' : 'detail', 'invalid_encoding', 'is not a text in UTF-8');
+    return refusal(entry.detail === undefined ? 'recipient' : 'detail', 'invalid_encoding', 'is not a text in UTF-8');
   return {
     clientId,
     channel: channel as Channel,
     recipient: address,
-    reason: (reason as SuppressionReason | undefined) ?? 'manual',
+    reason: isKnown && reason !== undefined ? (reason as SuppressionReason) : 'manual',
     source,
     detail: detail ?? null,
   };

@@ -81,6 +81,7 @@ export class InboundSender {
   private async mail(receiver: ReceiverRow, item: InboundItem, message: InboundMessage): Promise<DeliveryAttempt> {
     const outcome = await this.mailer.send({
       ...inboundMail(message),
+      owner: receiver.client_id,
       from: { email: this.mailer.address(MAIL_FROM) },
       to: receiver.email!,
       messageId: this.mailer.messageId(`${item.inboundId}.${receiver.id}`),

@@ -8,6 +8,8 @@ const MIB = 1024 * 1024;
 export const BODY_LIMIT = MIB;
 /** The same for batches, notifications and email with attachments. */
 export const LARGE_BODY_LIMIT = 10 * MIB;
+/** Most bytes of a body that is read before it is known who sends it. */
+const SMALL_BODY = MIB / 16;
 /** What is read and dropped of a body that was refused, so that the client gets to read the answer; then the connection is cut. */
 const DISCARD_LIMIT = 32 * MIB;
 
@@ -24,6 +26,12 @@ export const STREAM_LIMIT = 256 * MIB;
 
 export function bodyLimit(path: string, csv = false): number {
   return csv || EMAIL_PATHS.test(path) || BATCH_PATHS.test(path) ? LARGE_BODY_LIMIT : BODY_LIMIT;
+}
+
+/** Whether a request has a body that costs next to nothing to read, or none. One of unknown length is not small. */
+export function isSmallBody({ headers }: IncomingMessage): boolean {
+  const declared = headers['content-length'];
+  return declared === undefined ? headers['transfer-encoding'] === undefined : Number(declared) <= SMALL_BODY;
 }
 
 /**
@@ -45,7 +53,7 @@ export function readBody(
   }
   if (CSV_STREAM_PATHS.test(path)) {
     const problem = Number(declared) > STREAM_LIMIT ? tooLarge(STREAM_LIMIT) : checkStream(headers);
-    if (problem !== undefined) return refuse(request, () => done(problem));
+    if (problem !== undefined) return refuseBody(request, () => done(problem));
     if (headers.expect !== undefined) response.writeContinue();
     done();
     return;
@@ -60,7 +68,7 @@ export function readBody(
         ? undefined
         : checkMediaType(headers, csv);
   if (refusal !== undefined) {
-    refuse(request, () => done(refusal));
+    refuseBody(request, () => done(refusal));
     return;
   }
   if (headers.expect !== undefined) response.writeContinue();
@@ -75,7 +83,7 @@ export function readBody(
     if (size > limit) {
       refused = true;
       first = rest = undefined;
-      refuse(request, () => done(tooLarge(limit)));
+      refuseBody(request, () => done(tooLarge(limit)));
     } else if (first === undefined) first = chunk;
     else if (rest === undefined) rest = [first, chunk];
     else rest.push(chunk);
@@ -117,7 +125,7 @@ function tooLarge(limit: number): Problem {
 }
 
 /** Drops the rest of the body, and answers. */
-function refuse(request: IncomingMessage, answer: () => void): void {
+export function refuseBody(request: IncomingMessage, answer: () => void): void {
   // A connection that is to end with the answer is cut then: whoever is still writing would get an error, and never the answer.
   if (request.headers.connection?.toLowerCase() === 'close' && request.headers.expect === undefined)
     request.once('end', answer);

@@ -7,16 +7,22 @@ import { newId } from '../../kernel/ids';
 import type { Logger } from '../../kernel/logger';
 import { Problem } from '../../kernel/problem';
 import { logAccess } from './access-log';
-import { readBody } from './body-reader';
+import { isSmallBody, readBody, refuseBody } from './body-reader';
 import { hasRawBody, type HttpRequest } from './http-request';
 import { internalProblem, problemBody, toProblem, writeProblem } from './problem-answer';
 import { checkPath, parseQueryString } from './query-string';
-import { RouteTable, type RouteHandler } from './route-table';
+import { RouteTable, type RouteHandler, type RouteMatch } from './route-table';
 
 const REQUEST_ID = /^[A-Za-z0-9._~-]{1,128}$/;
 
 /** How long a request under way may go on after the server was told to close. */
 const CLOSE_GRACE_MS = 10_000;
+
+/**
+ * Asked before a body that is not small is read, with the path of the route as it was registered. What it throws (or its promise) is the
+ * answer, and the body is not read.
+ */
+export type BodyGate = (request: HttpRequest, route: string) => void | Promise<void>;
 
 /**
  * Express under Nest, with the work that every request needs done before Express sees it: request id, headers, path, query and body. A
@@ -26,6 +32,8 @@ const CLOSE_GRACE_MS = 10_000;
  * costs as much as all the rest). So what is mounted at the root with `use` would not be run for them, and is refused.
  */
 export class HttpAdapter extends ExpressAdapter {
+  /** Set by who knows who may call what; undefined: every body is read. */
+  bodyGate: BodyGate | undefined;
   private closing = false;
   private readonly routes = new RouteTable();
 
@@ -139,19 +147,45 @@ export class HttpAdapter extends ExpressAdapter {
     response.on('close', () => logAccess(this.log(), request, response, startedAt));
     try {
       const path = readTarget(request);
-      readBody(request, response, path, (problem) => {
-        if (problem === undefined) this.route(request, response, path, app);
-        else writeProblem(response, problem, id);
-      });
+      const match = this.routes.find(request.method, path);
+      const read = () =>
+        readBody(request, response, path, (problem) => {
+          if (problem === undefined) this.route(request, response, match, app);
+          else writeProblem(response, problem, id);
+        });
+      if (match === undefined || this.bodyGate === undefined || isSmallBody(request)) read();
+      else void this.readIfLetIn(request, response, match, read);
     } catch (error) {
-      const problem = toProblem(error);
-      if (problem === undefined) this.log().error({ err: error, request_id: id }, 'request failed');
-      writeProblem(response, problem ?? internalProblem(), id);
+      this.fail(request, response, error);
     }
   }
 
-  private route(request: HttpRequest, response: Response, path: string, app: Express): void {
-    const match = this.routes.find(request.method, path);
+  private async readIfLetIn(
+    request: HttpRequest,
+    response: Response,
+    match: RouteMatch,
+    read: () => void,
+  ): Promise<void> {
+    try {
+      await this.bodyGate?.(request, match.path);
+    } catch (error) {
+      refuseBody(request, () => this.fail(request, response, error));
+      return;
+    }
+    try {
+      read();
+    } catch (error) {
+      this.fail(request, response, error);
+    }
+  }
+
+  private fail(request: HttpRequest, response: Response, error: unknown): void {
+    const problem = toProblem(error);
+    if (problem === undefined) this.log().error({ err: error, request_id: request.id }, 'request failed');
+    writeProblem(response, problem ?? internalProblem(), request.id);
+  }
+
+  private route(request: HttpRequest, response: Response, match: RouteMatch | undefined, app: Express): void {
     if (match === undefined) {
       app(request, response);
       return;

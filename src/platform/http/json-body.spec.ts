@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { jsonErrorPosition } from './json-position';
-import { parseJsonObject } from './json-body';
+import { MAX_JSON_NODES, parseJsonObject } from './json-body';
 
 describe('jsonErrorPosition', () => {
   it.each([
@@ -58,6 +58,17 @@ describe('parseJsonObject', () => {
     ['{"a":"\\u00e5\\ud83d\\ude00"}', { a: 'å😀' }],
   ])('takes %j', (text, value) => {
     expect(parseJsonObject(Buffer.from(text))).toEqual(value);
+  });
+
+  it('refuses more objects and lists than any use needs, wherever they are', () => {
+    const lists = (count: number) => Buffer.from(`{"a":[${'[],'.repeat(count - 1)}[]]}`);
+    expect(parseJsonObject(lists(MAX_JSON_NODES - 2))).toHaveProperty('a');
+    expect(() => parseJsonObject(lists(MAX_JSON_NODES - 1))).toThrow(
+      expect.objectContaining({
+        status: 400,
+        options: expect.objectContaining({ errors: [expect.objectContaining({ field: 'body', code: 'too_many' })] }),
+      }),
+    );
   });
 
   it('answers what JSON.parse does, for every storable object that is not too deep', () => {

@@ -5,6 +5,9 @@ import { jsonErrorPosition } from './json-position';
 /** Most levels of objects and arrays in a body; the body itself is the first. */
 export const MAX_JSON_DEPTH = 32;
 
+/** Most objects and arrays in a body. The largest batches and notifications have a fraction of it. */
+export const MAX_JSON_NODES = 200_000;
+
 const INVALID_CHARACTERS = 'must not hold NUL characters or lone surrogates';
 
 /**
@@ -52,24 +55,37 @@ interface Node {
   key: string | number;
 }
 
-/** Iterative: the depth is what is in question. */
+/**
+ * Iterative: the depth is what is in question. Members are looked at one by one, because a list of them may be a hundred times as large as
+ * the body was.
+ */
 function inspect(body: object): void {
   const stack: Node[] = [{ value: body, depth: 1, parent: undefined, key: '' }];
+  let nodes = 1;
+  const look = (node: Node, key: string | number, member: unknown): void => {
+    if (typeof member === 'string') {
+      if (!isStorable(member)) throw Problem.field(pathOf(node, key), 'invalid_characters', INVALID_CHARACTERS);
+    } else if (member !== null && typeof member === 'object') {
+      if (++nodes > MAX_JSON_NODES) {
+        throw Problem.field('body', 'too_many', `must have at most ${MAX_JSON_NODES} objects and lists`);
+      }
+      stack.push({ value: member, depth: node.depth + 1, parent: node, key });
+    }
+  };
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (node.depth > MAX_JSON_DEPTH) {
       throw Problem.field(pathOf(node), 'too_deep', `must not be nested more than ${MAX_JSON_DEPTH} levels deep`);
     }
-    const isArray = Array.isArray(node.value);
-    for (const [name, member] of Object.entries(node.value) as Array<[string, unknown]>) {
-      const key = isArray ? Number(name) : name;
-      if (!isArray && !isStorable(name))
-        throw Problem.field(pathOf(node, name), 'invalid_characters', INVALID_CHARACTERS);
+    if (Array.isArray(node.value)) {
+      for (let at = 0; at < node.value.length; at++) look(node, at, node.value[at]);
+      continue;
+    }
+    const members = node.value as Record<string, unknown>;
+    // What JSON.parse makes inherits nothing that is enumerable.
+    for (const name in members) {
+      if (!isStorable(name)) throw Problem.field(pathOf(node, name), 'invalid_characters', INVALID_CHARACTERS);
       if (name === '__proto__') throw Problem.field(pathOf(node, name), 'unknown_field', 'is not a possible name');
-      if (typeof member === 'string') {
-        if (!isStorable(member)) throw Problem.field(pathOf(node, key), 'invalid_characters', INVALID_CHARACTERS);
-      } else if (member !== null && typeof member === 'object') {
-        stack.push({ value: member, depth: node.depth + 1, parent: node, key });
-      }
+      look(node, name, members[name]);
     }
   }
 }

@@ -1,5 +1,12 @@
+/** Whose mails those are that no tenant asked for. */
+export const OPERATOR = 'operator';
+
 /** A mail of the service itself, to one recipient: several recipients are several mails, so that one who is refused takes none from the others. */
 export interface Mail {
+  /** Whose mail it is, a tenant's id or {@link OPERATOR}: owners take turns. */
+  owner: string;
+  /** It goes before those that are not. Default: false. */
+  urgent?: boolean;
   /** See `Mailer.address`. */
   from: { email: string; name?: string };
   /** One address. */

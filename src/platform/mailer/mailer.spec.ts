@@ -17,11 +17,13 @@ import { Dialer } from '../http-client/dialer';
 import { SsrfGuard } from '../http-client/ssrf-guard';
 import type { Mail } from './mail';
 import { MailStandIn } from './mail-stand-in';
+import { MOST_WAITING } from './mail-turns';
 import { Mailer, type MailerOptions } from './mailer';
 
 const NOW = Date.parse('2026-11-20T10:00:00Z');
 const FIXTURES = join(__dirname, '../../../test/fixtures');
 const MAIL: Mail = {
+  owner: 'acme',
   from: { email: 'smsin@in.example', name: 'UniMsg' },
   to: 'desk@acme.example',
   subject: 'SMS from +46700000001',
@@ -186,6 +188,22 @@ describe('Mailer', () => {
       { sent: false, failure: 'transient' },
     ]);
     expect(outcomes[1].latencyMs).toBeLessThan(1000);
+  });
+
+  it('lets owners take turns, urgent mails first, and keeps no more of one waiting than is useful', async () => {
+    const server = await start();
+    const own = mailer({ port: server.port }, { connections: 1 });
+    const send = (owner: string, subject: string, urgent = false) => own.send({ ...MAIL, owner, subject, urgent });
+    const many = Array.from({ length: MOST_WAITING + 3 }, (_, n) => send('busy', `busy ${n}`));
+    const others = [send('calm', 'calm 1'), send('calm', 'calm 2'), send('busy', 'alert', true)];
+    const outcomes = await Promise.all([...many, ...others]);
+    const subjects = await Promise.all(server.taken.map(async ({ bytes }) => (await PostalMime.parse(bytes)).subject!));
+    expect(subjects).toHaveLength(outcomes.filter(({ sent }) => sent).length);
+    expect(subjects[1]).toBe('alert');
+    expect(Math.max(subjects.indexOf('calm 1'), subjects.indexOf('calm 2'))).toBeLessThan(6);
+    const refused = outcomes.filter(({ sent }) => !sent);
+    expect(refused).toHaveLength(2);
+    expect(refused[0]).toMatchObject({ failure: 'transient', error: 'mail_server_busy' });
   });
 
   it('ends what is under way when it is closed', async () => {

@@ -8,6 +8,7 @@ import { SmtpSession, type SmtpLimit, type SmtpTarget } from '../smtp/smtp-sessi
 import { composeMail } from './mail.composer';
 import type { Mail, MailFailureClass, MailOutcome } from './mail';
 import type { MailStandIn } from './mail-stand-in';
+import { MailTurns } from './mail-turns';
 
 /** How it came out, without when. */
 type Result = { reply?: string; replyCode?: number } & (
@@ -38,8 +39,8 @@ export class Mailer {
   private readonly connections: number;
   private readonly timeoutMs: number;
   private underWay = 0;
-  /** For a connection; each is told whether it may go on. */
-  private readonly waiting: Array<(may: boolean) => void> = [];
+  /** For a connection. */
+  private readonly waiting = new MailTurns();
   private readonly ending = new AbortController();
 
   /**
@@ -88,7 +89,7 @@ export class Mailer {
   close(): void {
     this.ending.abort(new Error('the service stops'));
     this.pool.release(POOL_KEY.configId);
-    for (const turn of this.waiting.splice(0)) turn(false);
+    for (let turn = this.waiting.next(); turn !== undefined; turn = this.waiting.next()) turn(false);
   }
 
   private async attempt(mail: Mail, at: number): Promise<Result> {
@@ -96,7 +97,7 @@ export class Mailer {
     if (target === undefined) return { sent: false, failure: 'transient', error: 'mail_not_configured' };
     const composed = await composeMail(mail, at);
     const limit: SmtpLimit = { deadline: performance.now() + this.timeoutMs, signal: this.ending.signal };
-    if (!(await this.enter(limit))) return { sent: false, failure: 'transient', error: 'mail_server_busy' };
+    if (!(await this.enter(mail, limit))) return { sent: false, failure: 'transient', error: 'mail_server_busy' };
     try {
       const reply = await this.deliver(composed, mail.messageId, target, limit);
       return { sent: true, reply: this.clean(reply), replyCode: Number(reply.slice(0, 3)) };
@@ -165,7 +166,7 @@ export class Mailer {
   }
 
   /** Whether there was a connection to be had in time. */
-  private async enter({ deadline, signal }: SmtpLimit): Promise<boolean> {
+  private async enter({ owner, urgent = false }: Mail, { deadline, signal }: SmtpLimit): Promise<boolean> {
     if (signal.aborted) return false;
     if (this.underWay < this.connections) {
       this.underWay++;
@@ -177,15 +178,15 @@ export class Mailer {
         resolve(may);
       };
       const timer = setTimeout(() => {
-        this.waiting.splice(this.waiting.indexOf(turn), 1);
+        this.waiting.remove(owner, urgent, turn);
         resolve(false);
       }, deadline - performance.now());
-      this.waiting.push(turn);
+      if (!this.waiting.add(owner, urgent, turn)) turn(false);
     });
   }
 
   private leave(): void {
-    const next = this.waiting.shift();
+    const next = this.waiting.next();
     if (next === undefined) this.underWay--;
     else next(true);
   }

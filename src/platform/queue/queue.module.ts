@@ -12,14 +12,16 @@ const DISPATCH = 'unimsg-dispatch';
 /** Options for a Bull queue on a Redis URL. Reconnects for ever; a command fails at once while the connection is away. */
 export function bullOptions(redisUrl: string): QueueOptions {
   const url = new URL(redisUrl);
+  // An IPv6 address has brackets in a URL only.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
   return {
     redis: {
-      host: url.hostname,
+      host,
       port: Number(url.port || 6379),
       username: url.username ? decodeURIComponent(url.username) : undefined,
       password: url.password ? decodeURIComponent(url.password) : undefined,
       db: Number(url.pathname.slice(1) || 0),
-      ...(url.protocol === 'rediss:' ? { tls: { servername: url.hostname } } : {}),
+      ...(url.protocol === 'rediss:' ? { tls: { servername: host } } : {}),
       maxRetriesPerRequest: null,
       retryStrategy: (times: number) => Math.min(100 * times, 2_000),
     },

@@ -22,6 +22,8 @@ export class SmtpFailure extends Error {
     readonly details: {
       /** The server's refusal. */
       reply?: SmtpReply;
+      /** Whom it refuses, as the server was told; only at RCPT. */
+      recipient?: string;
       trouble?: SmtpTrouble;
       /** What is known of the trouble besides. */
       text?: string;
@@ -42,7 +44,7 @@ export interface Said {
   /** Whether the server said anything. */
   answered: boolean;
   /** Refusals of recipients, or of the sender, after which those of recipients say nothing. */
-  refused: ReadonlyArray<{ stage: 'MAIL' | 'RCPT'; reply: string }>;
+  refused: ReadonlyArray<{ stage: 'MAIL' | 'RCPT'; reply: string; recipient?: string }>;
 }
 
 /** Fields of nodemailer's errors. */
@@ -66,7 +68,7 @@ export function failureOf(error: unknown, stage: SmtpStage, ended: boolean, tran
     // The sender decides, then a recipient who is refused for good; the others would not get it anyway.
     const first = refused[0]!;
     const worst = (first.stage === 'RCPT' && refused.find(({ reply }) => reply.startsWith('5'))) || first;
-    return said(worst.reply, worst.stage);
+    return said(worst.reply, worst.stage, worst.recipient);
   }
   const at = stageOf(command) ?? stage;
   if (response) return said(response, at);
@@ -78,9 +80,11 @@ export function failureOf(error: unknown, stage: SmtpStage, ended: boolean, tran
     cause: error,
   });
 
-  function said(words: string, where: SmtpStage): SmtpFailure {
+  function said(words: string, where: SmtpStage, recipient?: string): SmtpFailure {
     const reply = readReply(words);
-    const details = reply ? { reply } : { trouble: 'protocol' as const, text: words };
+    const details = reply
+      ? { reply, ...(recipient !== undefined && { recipient }) }
+      : { trouble: 'protocol' as const, text: words };
     return new SmtpFailure(where, { ...details, ended, answered, cause: error });
   }
 }

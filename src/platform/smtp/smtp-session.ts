@@ -70,11 +70,15 @@ class MailSource extends Readable {
 /** What was said on a connection, as far as it is needed: who was refused, and what the server offers. */
 class Transcript implements Said {
   extensions = '';
-  refused: Array<{ stage: 'MAIL' | 'RCPT'; reply: string }> = [];
+  refused: Array<{ stage: 'MAIL' | 'RCPT'; reply: string; recipient?: string }> = [];
   answered = false;
   private waiting: string[] = [];
+  /** Those of whom the server has not said anything yet. */
+  private recipients: string[] = [];
 
-  begin(): void {
+  /** @param recipients in the order in which the server is told them */
+  begin(recipients: readonly string[]): void {
+    this.recipients = [...recipients];
     this.refused = [];
     this.answered = false;
   }
@@ -91,9 +95,11 @@ class Transcript implements Said {
   private replied(command: string | undefined, reply: string): void {
     this.answered = true;
     if (command?.startsWith('EHLO ')) this.extensions = reply;
+    const recipient = command?.startsWith('RCPT TO:') ? this.recipients.shift() : undefined;
     if (reply.startsWith('2')) return;
     if (command?.startsWith('MAIL FROM:')) this.refused.push({ stage: 'MAIL', reply });
-    if (command?.startsWith('RCPT TO:')) this.refused.push({ stage: 'RCPT', reply });
+    if (command?.startsWith('RCPT TO:'))
+      this.refused.push({ stage: 'RCPT', reply, ...(recipient !== undefined && { recipient }) });
   }
 }
 
@@ -182,7 +188,7 @@ export class SmtpSession {
   async send(mail: SmtpMail, envelopeId: string, limit: SmtpLimit): Promise<string> {
     this.mails++;
     const { transcript } = this;
-    transcript.begin();
+    transcript.begin(mail.envelope.to);
     const source = new MailSource(mail.bytes, this.socket, () => {
       if (transcript.refused.length === 0) return true;
       // nodemailer goes on for those who are not refused. The server drops a mail that has no end.

@@ -23,6 +23,8 @@ import { Nullable } from '../../platform/http/nullable.decorator';
 const LONGEST_TEXT = 20_000;
 const LONGEST_HTML = 400_000;
 const LONGEST_LINE = 2_048;
+/** Most members of a push notification's data. */
+export const MOST_PUSH_DATA = 50;
 
 const PARSE_MODES = ['HTML', 'MarkdownV2', 'Markdown'] as const;
 
@@ -308,6 +310,7 @@ export class TemplatePushDto {
     description: 'Pairs of strings for the app, each value in Liquid.',
     type: 'object',
     additionalProperties: { type: 'string' },
+    maxProperties: MOST_PUSH_DATA,
     example: { game_id: '{{ game.id }}' },
   })
   @IsOptional()

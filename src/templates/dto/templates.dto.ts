@@ -32,7 +32,8 @@ const ANYTHING = {
 /** What a template says of one variable. */
 export class TemplateVariableDto {
   @ApiPropertyOptional({
-    description: 'What its value must be; a number is taken for a string too. Default: anything.',
+    description:
+      'What its value must be; a number is taken for a string too. `date` and `datetime` are texts in ISO 8601. Default: anything.',
     enum: VARIABLE_TYPES,
     example: 'string',
   })
@@ -55,6 +56,12 @@ export class TemplateVariableDto {
   description?: string;
 }
 
+/** The same in a list. */
+export class NamedTemplateVariableDto extends TemplateVariableDto {
+  @ApiProperty({ description: 'Its name, or a path such as `game.id`.', example: 'name' })
+  name: string;
+}
+
 const NAME = { description: 'What you call it.', example: 'Game reminder', minLength: 1, maxLength: 128 };
 const CHANNELS_TEXT =
   'What it says on each channel: the fields of the channel’s send without the recipient, their texts in Liquid. At least one channel.';
@@ -65,10 +72,17 @@ const LOCALES = {
   example: { de: { sms: { message: 'Hallo {{ name }}, bis {{ starts_at | date: "%H:%M" }} Uhr.' } } },
 };
 export const VARIABLES = {
-  description: `What the texts may name, at most ${MOST_VARIABLES}: a list of names, or an object with what is to be said of each; a name may be a path such as \`game.id\`. Each is required unless it says otherwise. A variable that a text takes and that is not here is required where the text is sent.`,
+  description: `What the texts may name, at most ${MOST_VARIABLES}: a list of names, or an object with what is to be said of each, where a mere text is its type or what it is for; or a list of such objects with a \`name\`. A name may be a path such as \`game.id\`. Each is required unless it says otherwise. A variable that a text takes and that is not here is required where the text is sent.`,
   oneOf: [
-    { type: 'array', items: { type: 'string' }, maxItems: MOST_VARIABLES },
-    { type: 'object', additionalProperties: { $ref: getSchemaPath(TemplateVariableDto) } },
+    {
+      type: 'array',
+      items: { oneOf: [{ type: 'string' }, { $ref: getSchemaPath(NamedTemplateVariableDto) }] },
+      maxItems: MOST_VARIABLES,
+    },
+    {
+      type: 'object',
+      additionalProperties: { oneOf: [{ type: 'string' }, { $ref: getSchemaPath(TemplateVariableDto) }] },
+    },
   ],
   example: { name: { type: 'string', example: 'Åsa' }, starts_at: { type: 'string', example: '2026-03-01T18:30:00Z' } },
 };
@@ -79,7 +93,7 @@ const DEFAULT_LOCALE = {
 };
 
 /** `POST /v1/templates`, `PUT /v1/templates/{id}` */
-@ApiExtraModels(TemplateVariableDto, TemplateChannelsDto, TemplateChannelsPatchDto)
+@ApiExtraModels(TemplateVariableDto, NamedTemplateVariableDto, TemplateChannelsDto, TemplateChannelsPatchDto)
 export class TemplateDto {
   @ApiProperty(NAME)
   @IsString()

@@ -31,8 +31,12 @@ export class TemplateView {
 
   @ApiProperty({
     ...VARIABLES,
-    description: 'The declared variables, as you gave them; null: none.',
-    oneOf: [...VARIABLES.oneOf, { type: 'null' }],
+    description: 'The declared variables: their names, or what is said of each; null: none.',
+    oneOf: [
+      { type: 'array', items: { type: 'string' } },
+      { type: 'object', additionalProperties: { $ref: getSchemaPath(TemplateVariableDto) } },
+      { type: 'null' },
+    ],
   })
   variables: object | null;
 

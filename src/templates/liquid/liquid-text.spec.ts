@@ -1,4 +1,4 @@
-import { LiquidRenderError, LiquidSyntaxError, LiquidText } from './liquid-text';
+import { LiquidRenderError, LiquidSyntaxError, LiquidText, RenderBudget } from './liquid-text';
 import type { Escaping } from './liquid-engine';
 
 const render = (source: string, data: object = {}, escaping: Escaping = 'none', language = 'en') =>
@@ -138,6 +138,32 @@ describe('LiquidText', () => {
     const start = performance.now();
     const data = { text: 'x'.repeat(10_000), list: Array.from({ length: 10_000 }, (_, i) => `n${i}`) };
     expect(refusal(source, data, escaping as Escaping).reason).toBe('too_complex');
+    expect(performance.now() - start).toBeLessThan(1_000);
+  });
+
+  it('lets all texts of a budget take together what one may', () => {
+    const source = '{% for i in (1..9) %}{% if a %}{% endif %}{% endfor %}';
+    const text = LiquidText.parse(source, 'none', 'en');
+    const one = new RenderBudget();
+    const before = one.steps;
+    text.render({}, one);
+    const steps = before - one.steps;
+    expect(steps).toBeGreaterThan(9);
+    const budget = Object.assign(new RenderBudget(), { steps: 2 * steps });
+    expect(text.render({}, budget)).toBe('');
+    expect(text.render({}, budget)).toBe('');
+    expect(() => text.render({}, budget)).toThrow('takes more than 20000 steps');
+    expect(text.render({})).toBe('');
+
+    const slow = LiquidText.parse(
+      '{% for i in (1..9000) %}{% if list contains "no" %}{% endif %}{% endfor %}',
+      'none',
+      'en',
+    );
+    const list = Array.from({ length: 20_000 }, (_, i) => `n${i}`);
+    const shared = new RenderBudget();
+    const start = performance.now();
+    for (let i = 0; i < 50; i++) expect(() => slow.render({ list }, shared)).toThrow(LiquidRenderError);
     expect(performance.now() - start).toBeLessThan(1_000);
   });
 

@@ -1,9 +1,9 @@
 import { Context, LiquidError, type Liquid, type Template, toValueSync } from 'liquidjs';
 import { BoundedEmitter, liquidEngine, LONGEST_SOURCE, type Escaping } from './liquid-engine';
 
-/** Tags and outputs that one rendering may run, those in loops each time. */
+/** Tags and outputs that the texts of one rendering may run together, those in loops each time. */
 const MOST_STEPS = 20_000;
-/** Longest time of a rendering; a second try tells a slow template from a busy machine. */
+/** Longest time that they may take together; a second try tells a slow template from a busy machine. */
 const LONGEST_MS = 100;
 /** Longest text that a rendering may make. */
 const LONGEST_OUTPUT = 1_000_000;
@@ -29,6 +29,14 @@ export class LiquidRenderError extends Error {
 
 class OverLimit extends Error {}
 
+/** What all texts of one rendering (of a recipient, of a preview) may take together. */
+export class RenderBudget {
+  steps = MOST_STEPS;
+  leftMs = LONGEST_MS;
+  /** Whether one of the texts may be tried again. */
+  hasRetry = true;
+}
+
 /** One text of a template, parsed. */
 export class LiquidText {
   private constructor(
@@ -52,23 +60,28 @@ export class LiquidText {
     return this.engine.globalVariablesSync(this.templates);
   }
 
-  /** Pure, and never longer than some tenths of a second. @throws LiquidRenderError */
-  render(data: Readonly<Record<string, unknown>>): string {
+  /**
+   * Pure, and all texts of a budget together never longer than some tenths of a second.
+   * @throws LiquidRenderError
+   */
+  render(data: Readonly<Record<string, unknown>>, budget = new RenderBudget()): string {
+    const { steps } = budget;
     try {
-      return this.run(data);
+      return this.run(data, budget);
     } catch (error) {
-      if (!(error instanceof LiquidRenderError && error.message === TOO_SLOW)) throw error;
-      return this.run(data);
+      if (!budget.hasRetry || !(error instanceof LiquidRenderError && error.message === TOO_SLOW)) throw error;
+      Object.assign(budget, { steps, leftMs: LONGEST_MS, hasRetry: false });
+      return this.run(data, budget);
     }
   }
 
-  private run(data: Readonly<Record<string, unknown>>): string {
-    const deadline = performance.now() + LONGEST_MS;
-    let steps = 0;
+  private run(data: Readonly<Record<string, unknown>>, budget: RenderBudget): string {
+    const start = performance.now();
+    const deadline = start + budget.leftMs;
     const renderLimit = {
       use: () => undefined,
       check: (now: number) => {
-        if (++steps > MOST_STEPS) throw new OverLimit(`takes more than ${MOST_STEPS} steps`);
+        if (--budget.steps < 0) throw new OverLimit(`takes more than ${MOST_STEPS} steps`);
         if (now > deadline) throw new OverLimit(TOO_SLOW);
       },
     };
@@ -88,6 +101,8 @@ export class LiquidText {
       toValueSync(engine.renderer.renderTemplates(this.templates, context, emitter));
     } catch (error) {
       throw renderError(error);
+    } finally {
+      budget.leftMs -= performance.now() - start;
     }
     return emitter.buffer;
   }

@@ -148,6 +148,7 @@ function viewOf(row: Row): NotificationView {
   const open = messages - accepted - replayed - already_sent - rejected;
   const isOver = over(row.state);
   return {
+    id: row.id,
     notification_id: row.id,
     status: row.state,
     template_id: row.template_id,

@@ -106,9 +106,10 @@ export class NotificationRunner {
     for (const recipient of claimed) {
       const { position, body, recipient_id: id, locale } = recipient;
       const channels = recipient.channels.filter((channel) => !done.has(`${position}/${channel}`));
-      for (const send of sendsOf(template, work.prefix, work.options, { id, locale, ...body }, channels))
+      for (const send of sendsOf(template, work.prefix, work.options, { id, locale, ...body }, channels)) {
         making.push(this.sender.make(work, recipient, send, blocked));
-      await breather.breathe();
+        await breather.breathe();
+      }
     }
     const items = await Promise.all(making);
     await this.sender.nameEarlier(work, claimed, items);

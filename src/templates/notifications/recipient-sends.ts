@@ -1,5 +1,6 @@
 import type { Channel, Priority } from '../../kernel/channel';
 import type { FieldError, Problem } from '../../kernel/problem';
+import { RenderBudget } from '../liquid/liquid-text';
 import { addressed } from '../recipient-address';
 import type { CompiledTemplate } from '../template-content';
 import { withDefaults } from '../variables';
@@ -29,19 +30,21 @@ export interface Recipient {
 export type RecipientSend =
   { channel: Channel; body: Record<string, unknown>; errors?: undefined } | { channel: Channel; errors: FieldError[] };
 
-/** The sends that a recipient gets. The same recipient and template give the same bodies each time, so a repeat is known as one. */
-export function sendsOf(
+/** The sends that a recipient gets, each rendered when it is asked for. The same recipient and template give the same bodies each time, so a repeat is known as one. */
+export function* sendsOf(
   template: CompiledTemplate,
   prefix: string,
   options: NotificationOptions,
   recipient: Recipient,
   channels: readonly Channel[],
-): RecipientSend[] {
+): Generator<RecipientSend> {
   const { data, errors } = withDefaults(template.content.variables, { ...options.data, ...recipient.data });
-  return channels.map((channel) => {
-    const rendered = template.channel(channel, recipient.locale)!.render(data);
+  const budget = new RenderBudget();
+  for (const channel of channels) {
+    const rendered = template.channel(channel, recipient.locale)!.render(data, budget);
     if (rendered.errors !== undefined || errors.length > 0) {
-      return { channel, errors: unique([...errors, ...(rendered.errors ?? [])]) };
+      yield { channel, errors: unique([...errors, ...(rendered.errors ?? [])]) };
+      continue;
     }
     const body = {
       ...rendered.fields,
@@ -50,8 +53,8 @@ export function sendsOf(
       reference: recipient.id,
       idempotency_key: `${prefix}:${recipient.id}:${channel}`,
     };
-    return { channel, body };
-  });
+    yield { channel, body };
+  }
 }
 
 const SENT_OPTIONS = ['send_at', 'expires_at', 'priority', 'metadata', 'tags', 'sandbox'] as const;

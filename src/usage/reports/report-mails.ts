@@ -5,7 +5,7 @@ import { Periodic } from '../../kernel/periodic';
 import { storableText } from '../../kernel/storable-text';
 import { Database } from '../../platform/database/database';
 import { retryDelay, type RetryLadder } from '../../platform/delivery/retry-ladder';
-import type { MailOutcome } from '../../platform/mailer/mail';
+import { OPERATOR, type MailOutcome } from '../../platform/mailer/mail';
 import { Mailer } from '../../platform/mailer/mailer';
 import type { UsageReportDocument } from './report-document.view';
 import { reportFile } from './report-file';
@@ -29,6 +29,8 @@ const LEASE_MS = 5 * MINUTE;
 /** A mail that this process has taken. */
 interface Claimed {
   id: string;
+  /** Null: the report is the operator's. */
+  client_id: string | null;
   recipient: string;
   attempts: number;
   document: UsageReportDocument;
@@ -87,7 +89,7 @@ export class ReportMails {
          ORDER BY next_attempt_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
        UPDATE report_deliveries d SET attempts = d.attempts + 1, next_attempt_at = to_timestamp($2 / 1000.0)
        FROM due, usage_reports r WHERE d.id = due.id AND r.id = d.report_id
-       RETURNING d.id, d.recipient, d.attempts, r.document, r.format`,
+       RETURNING d.id, r.client_id, d.recipient, d.attempts, r.document, r.format`,
       [this.clock.now(), this.clock.now() + LEASE_MS],
     );
   }
@@ -118,11 +120,12 @@ export class ReportMails {
     );
   }
 
-  private async send({ id, recipient, document, format }: Claimed): Promise<MailOutcome> {
+  private async send({ id, client_id: clientId, recipient, document, format }: Claimed): Promise<MailOutcome> {
     try {
       const { filename, contentType, content } = reportFile(document, format);
       const outline = outlineOf(document);
       return await this.mailer.send({
+        owner: clientId ?? OPERATOR,
         from: { email: this.mailer.address('reports'), name: 'UniMsg reports' },
         to: recipient,
         subject: outline.subject,

@@ -1,7 +1,8 @@
 import type { Secret } from '../../../kernel/secret';
 import { GatewayError, type ErrorRow } from '../../../gateway/contracts/gateway-error';
 import { SmtpFailure, type SmtpTrouble } from '../../../platform/smtp/smtp-failure';
-import { replyRow } from './smtp.vocabulary';
+import { onWire } from './smtp.mail';
+import { isHardBounce, replyRow } from './smtp.vocabulary';
 
 type Credentials = Readonly<Record<string, Secret | undefined>>;
 
@@ -16,7 +17,7 @@ const TROUBLES: Partial<Record<SmtpTrouble, ErrorRow>> = {
 };
 
 /** A failure that no reply of the server tells. @param providerCode a word for it */
-export function failure(providerCode: string, row: ErrorRow, text?: string): GatewayError {
+export function failure(providerCode: string, row: ErrorRow, text?: string, bounced?: string): GatewayError {
   return new GatewayError({
     class: row.class,
     code: row.code,
@@ -24,23 +25,31 @@ export function failure(providerCode: string, row: ErrorRow, text?: string): Gat
     providerCode,
     ...(text !== undefined && { providerText: text }),
     ...(row.scope && { scope: row.scope }),
+    ...(bounced !== undefined && { bounced }),
   });
 }
 
 /**
  * Classifies a failed session or mail. A reply says for sure that the mail was not taken, even after its end; without one, the mail may have been
  * taken once its end was on the way.
+ * @param recipients addresses of the mail, if it was about one
  */
-export function asGatewayError(error: unknown, credentials: Credentials): GatewayError {
+export function asGatewayError(
+  error: unknown,
+  credentials: Credentials,
+  recipients: readonly string[] = [],
+): GatewayError {
   if (!(error instanceof SmtpFailure)) {
     if (error instanceof GatewayError) return error;
     throw error;
   }
-  const { reply, trouble = 'reset', text, ended } = error.details;
+  const { reply, recipient, trouble = 'reset', text, ended } = error.details;
   if (reply) {
     const row = replyRow(error.stage, reply);
     const code = reply.enhanced === undefined ? String(reply.code) : `${reply.code} ${reply.enhanced}`;
-    return failure(code, row, withoutSecrets(reply.text, credentials));
+    const isGone = row.class === 'recipient_permanent' && recipient !== undefined && isHardBounce(reply);
+    const bounced = isGone ? recipients.find((address) => onWire(address) === recipient) : undefined;
+    return failure(code, row, withoutSecrets(reply.text, credentials), bounced);
   }
   if (ended) {
     const unreadable = trouble === 'protocol';

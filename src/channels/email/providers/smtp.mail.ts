@@ -47,7 +47,7 @@ export function messageIdOf(id: string, sender: string): string {
 }
 
 /** A domain in another script is written in ASCII as long as the local part is, so that it needs no SMTPUTF8. */
-function onWire(address: string): string {
+export function onWire(address: string): string {
   const at = address.lastIndexOf('@');
   const local = address.slice(0, at);
   return isAscii(local) ? `${local}@${asciiDomain(address.slice(at + 1))}` : address;

@@ -81,7 +81,8 @@ class SmtpGateway implements Gateway {
       }
       return await this.deliver(await SmtpSession.open(this.deps.dialer, target, limit), mail, message.id, ctx, limit);
     } catch (error) {
-      throw asGatewayError(error, ctx.credentials);
+      const recipients = recipientsOf((message as OutboundMessage<'email'>).content).map(({ email }) => email);
+      throw asGatewayError(error, ctx.credentials, recipients);
     }
   }
 

@@ -146,9 +146,31 @@ describe('an SMTP session', () => {
         code: 'invalid_recipient',
         providerCode: '550 5.1.1',
         providerText: '550 5.1.1 <b@example.net>: no such user',
+        bounced: 'b@example.net',
       });
       expect(server.heard).not.toContain('Subject:');
       await server.open(0);
+    });
+
+    it.each<[string, string, string | undefined]>([
+      ['c', '550 5.2.1 The account is disabled', 'c@example.net'],
+      ['c', '550 No such user here', 'c@example.net'],
+      ['a', '550 <a@example.net>: Recipient address rejected: User unknown in local table', 'a@example.net'],
+      ['b', '550 Relaying denied', undefined],
+      ['b', '550 Blocked by Spamhaus', undefined],
+      ['b', '550 5.7.1 Relaying denied for unknown user', undefined],
+      ['b', '551 not here', undefined],
+      ['b', '552 5.2.2 Mailbox full', undefined],
+      ['b', '450 4.1.1 no such user', undefined],
+    ])('says of %s, refused by “%s”, whether the mailbox is gone', async (name, reply, bounced) => {
+      server.script.RCPT = refuse({ [name]: reply });
+      expect((await failure(context(), { to })).bounced).toBe(bounced);
+    });
+
+    it('names who is refused as the message does, also where the server is told another spelling', async () => {
+      const other = [{ email: 'a@example.net' }, { email: 'b@bücher.example' }];
+      server.script.RCPT = refuse({ b: '550 5.1.1 no such user' });
+      expect((await failure(context(), { to: other })).bounced).toBe('b@bücher.example');
     });
 
     it('takes the refusal for good when another is for now', async () => {

@@ -233,6 +233,20 @@ export const SMTP_ERRORS: Readonly<Record<string, ErrorRow>> = rows([
   ],
 ]);
 
+/** What servers without a code of their own say of a mailbox that is not there. */
+const NO_MAILBOX =
+  /\b(no such|unknown|invalid|non-?existent) (local )?(user|mailbox|recipient|account|address)|\b(user|mailbox|recipient|account|address)\b.{0,60}\b(unknown|not found|(does not|doesn.t) exist|disabled|inactive)\b/i;
+
+/**
+ * Whether a server says for good that a mailbox is not there (any more). A mere 550 may be about the client as well, so its text has to say it.
+ * @param reply to RCPT
+ */
+export function isHardBounce({ code, enhanced, text }: SmtpReply): boolean {
+  if (code < 500) return false;
+  if (enhanced !== undefined) return enhanced === '5.1.1' || enhanced === '5.2.1';
+  return code === 550 && NO_MAILBOX.test(text);
+}
+
 /** What the text of a refused mail says when it is not the content that is refused but who brings it. */
 const UNTRUSTED =
   /\b(spf|dkim|dmarc|block ?list(ed)?|black ?list(ed)?|dnsbl|rbl|spamhaus|reputation|reverse dns|ptr)\b/i;

@@ -1,5 +1,6 @@
 // firebase-admin reads and checks the service account; the token is asked for here, as its own client ignores every address but Google's.
-import { createPrivateKey, sign } from 'node:crypto';
+import { createPrivateKey, sign, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
 import { cert } from 'firebase-admin/app';
 import { LRUCache } from 'lru-cache';
 import type { GatewayContext } from '../../../gateway/contracts/gateway';
@@ -20,6 +21,10 @@ const ASSERTION_SECONDS = 3600;
 /** A token is renewed this long before its end, or at half of its time when that is sooner. */
 const RENEW_EARLY_MS = 5 * 60_000;
 const MOST_KEPT = 10_000;
+/** An account that was refused is not asked for again for a moment: each message of a queue would sign for it. */
+const KEEP_REFUSED_MS = 5_000;
+/** Bits of the largest key: Google's have 2048, and the time that a signature takes grows with the cube. */
+const LARGEST_KEY = 4096;
 
 const refused = { class: 'config', code: 'bad_credentials', title: 'no access token was given' } as const;
 const RULES: AnswerRules = { title: 'Google OAuth', errors: FCM_ERRORS, httpStatus: { 400: refused } };
@@ -49,6 +54,7 @@ export function readServiceAccount(text: string): ServiceAccount {
     fields = jsonObject(Buffer.from(text));
     if (fields === undefined) throw new Error('it is no JSON object');
     cert(fields);
+    checkKey(createPrivateKey(textOf(fields.private_key)!));
   } catch (error) {
     throw new Error(`is not the JSON key of a service account: ${faultOf(error)}`, { cause: error });
   }
@@ -60,6 +66,12 @@ export function readServiceAccount(text: string): ServiceAccount {
   };
 }
 
+function checkKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): void {
+  if (asymmetricKeyType !== 'rsa') throw new Error('its key is no RSA key');
+  if ((asymmetricKeyDetails?.modulusLength ?? Infinity) > LARGEST_KEY)
+    throw new Error(`its key has more than ${LARGEST_KEY} bits`);
+}
+
 /** OpenSSL's own words about a key are of no use to people. */
 function faultOf(error: unknown): string {
   const text = error instanceof Error ? error.message : 'unreadable';
@@ -69,6 +81,7 @@ function faultOf(error: unknown): string {
 /** Access tokens of service accounts, kept by config and version until shortly before their end. Calls that need one at once share one request. */
 export class AccessTokens {
   private readonly kept = new LRUCache<string, Omit<AccessToken, 'fresh'> & { renewAt: number }>({ max: MOST_KEPT });
+  private readonly refused = new LRUCache<string, { error: GatewayError; until: number }>({ max: MOST_KEPT });
   private readonly pending = new Map<string, Promise<Omit<AccessToken, 'fresh'>>>();
   private readonly clock: Clock;
 
@@ -81,6 +94,8 @@ export class AccessTokens {
     const key = keyOf(ctx);
     const kept = this.kept.get(key);
     if (kept && kept.renewAt > this.clock.now()) return { ...kept, fresh: false };
+    const refused = this.refused.get(key);
+    if (refused && refused.until > this.clock.now()) throw refused.error;
     let pending = this.pending.get(key);
     if (!pending) {
       // Without the signal of the caller: others wait for the same answer.
@@ -96,11 +111,13 @@ export class AccessTokens {
   }
 
   release(configId: string): void {
-    for (const key of this.kept.keys()) if (key.startsWith(`${configId}:`)) this.kept.delete(key);
+    for (const answers of [this.kept, this.refused])
+      for (const key of answers.keys()) if (key.startsWith(`${configId}:`)) answers.delete(key);
   }
 
   private async request(ctx: GatewayContext, key: string): Promise<Omit<AccessToken, 'fresh'>> {
     const account = accountOf(ctx);
+    const assertion = await assertionOf(account, this.clock.now());
     const response = await callProvider(
       this.deps.http,
       RULES,
@@ -108,7 +125,7 @@ export class AccessTokens {
         method: 'POST',
         url: `${this.deps.furtherUrl('oauth')}/token`,
         headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
-        body: encodeForm({ grant_type: GRANT_TYPE, assertion: assertionOf(account, this.clock.now()) }),
+        body: encodeForm({ grant_type: GRANT_TYPE, assertion }),
         timeoutMs: ctx.timeoutMs,
       },
       'read',
@@ -130,6 +147,7 @@ export class AccessTokens {
       credentials: ctx.credentials,
       now: this.clock.now(),
     });
+    if (error.class === 'config') this.refused.set(key, { error, until: this.clock.now() + KEEP_REFUSED_MS });
     // No message was part of this request, so nothing can have been taken.
     if (error.class !== 'ambiguous' && error.class !== 'content_permanent') throw error;
     const { code, message, providerCode, providerText } = error;
@@ -160,8 +178,11 @@ function keyOf(ctx: GatewayContext): string {
   return `${ctx.configId}:${ctx.configVersion}`;
 }
 
+/** In a thread of its own: other requests do not wait for it. */
+const signed = promisify(sign);
+
 /** RFC 7523: the service account says who it is, signed with its key (developers.google.com/identity/protocols/oauth2/service-account). */
-export function assertionOf(account: ServiceAccount, now: number): string {
+export async function assertionOf(account: ServiceAccount, now: number): Promise<string> {
   const iat = Math.floor(now / 1000);
   const header = {
     alg: 'RS256',
@@ -170,5 +191,6 @@ export function assertionOf(account: ServiceAccount, now: number): string {
   };
   const claims = { iss: account.clientEmail, scope: SCOPE, aud: AUDIENCE, iat, exp: iat + ASSERTION_SECONDS };
   const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${input}.${sign('RSA-SHA256', Buffer.from(input), createPrivateKey(account.privateKey)).toString('base64url')}`;
+  const signature = await signed('RSA-SHA256', Buffer.from(input), createPrivateKey(account.privateKey));
+  return `${input}.${signature.toString('base64url')}`;
 }

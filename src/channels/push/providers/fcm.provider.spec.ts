@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { contextFor, providerContract, SAMPLE_NOW } from '../../../../test/contract/provider.contract';
 import type { SampleAccount } from '../../../../test/contract/provider.contract';
 import { gatewayDeps } from '../../../../test/support/gateway-deps';
@@ -402,7 +402,19 @@ describe('FCM', () => {
       expect(await failure({ timeoutMs: 100 })).toMatchObject(expected);
       expect(sends()).toHaveLength(0);
       tokenAnswer = good;
+      clock.advance(5_000);
       await expect(send()).resolves.toEqual({ externalId: NAME });
+    });
+
+    it('asks for no token for a moment after an account was refused', async () => {
+      const good = tokenAnswer;
+      tokenAnswer = json(400, { error: 'invalid_grant' });
+      const first = await failure();
+      tokenAnswer = good;
+      clock.advance(4_999);
+      expect(await failure()).toBe(first);
+      expect(signIns()).toHaveLength(1);
+      await expect(send({ configVersion: 2 })).resolves.toEqual({ externalId: NAME });
     });
 
     it('tells a dead token, a wrong project and a wrong token apart, all of them 404 or 400', async () => {
@@ -451,6 +463,8 @@ describe('FCM', () => {
     const { check } = fcm.credentials.service_account_json!;
     it('takes the JSON that Google gives', () =>
       expect(check!(accountA.credentials.service_account_json!)).toBeUndefined());
+    const pem = { type: 'pkcs8', format: 'pem' } as const;
+    const withKey = (private_key: string | Buffer) => JSON.stringify({ ...serviceAccountA, private_key });
     it.each([
       ['text', 'secret-text', 'it is no JSON object'],
       ['a list', '["secret-text"]', 'it is no JSON object'],
@@ -461,6 +475,16 @@ describe('FCM', () => {
         'a broken key',
         JSON.stringify({ ...serviceAccountA, private_key: 'secret-text' }),
         'its private key cannot be read',
+      ],
+      [
+        'a key that takes long to sign with',
+        withKey(generateKeyPairSync('rsa', { modulusLength: 4104 }).privateKey.export(pem)),
+        'more than 4096 bits',
+      ],
+      [
+        'a key of another kind',
+        withKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(pem)),
+        'no RSA key',
       ],
     ])('says what is wrong with %s, and repeats nothing of it', (_, value, fault) => {
       expect(check!(value)).toContain(fault);

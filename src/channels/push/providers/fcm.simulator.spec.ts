@@ -34,25 +34,25 @@ describe('the stand-in of FCM', () => {
   };
   const signIn = (assertion: string, grant = 'urn:ietf:params:oauth:grant-type:jwt-bearer') =>
     ask('/oauth/token', encodeForm({ grant_type: grant, assertion }));
-  const claim = (change: object): string => {
-    const [header, claims, signature] = assertionOf(account, NOW).split('.') as [string, string, string];
+  const claim = async (change: object): Promise<string> => {
+    const [header, claims, signature] = (await assertionOf(account, NOW)).split('.') as [string, string, string];
     const changed = { ...JSON.parse(Buffer.from(claims, 'base64url').toString()), ...change };
     return [header, Buffer.from(JSON.stringify(changed)).toString('base64url'), signature].join('.');
   };
-  const token = async (): Promise<string> => (await signIn(assertionOf(account, now))).body.access_token;
+  const token = async (): Promise<string> => (await signIn(await assertionOf(account, now))).body.access_token;
   const send = async (message: object, authorization?: string) =>
     ask('/v1/projects/acme-app/messages:send', JSON.stringify({ message }), {
       authorization: authorization ?? `Bearer ${await token()}`,
     });
 
   it('gives a token for an assertion that is signed by the key of its key id', async () => {
-    await expect(signIn(assertionOf(account, NOW))).resolves.toEqual({
+    await expect(signIn(await assertionOf(account, NOW))).resolves.toEqual({
       status: 200,
       body: { access_token: expect.any(String), expires_in: 3599, token_type: 'Bearer' },
     });
   });
 
-  it.each<[string, () => string]>([
+  it.each<[string, () => string | Promise<string>]>([
     [
       'one that another key has signed',
       () => {
@@ -66,15 +66,15 @@ describe('the stand-in of FCM', () => {
     ['more than an hour', () => claim({ exp: NOW / 1000 + 7200 })],
     ['an old one', () => assertionOf(account, NOW - 3601_000)],
     ['one of tomorrow', () => assertionOf(account, NOW + 24 * 3600_000)],
-    ['no signature', () => assertionOf({ ...account, privateKeyId: 'abc' }, NOW).replace(/[^.]+$/, '')],
+    ['no signature', async () => (await assertionOf({ ...account, privateKeyId: 'abc' }, NOW)).replace(/[^.]+$/, '')],
     ['an account that is gone', () => assertionOf({ ...account, clientEmail: 'invalid@acme.example' }, NOW)],
     ['nonsense', () => 'nonsense'],
   ])('refuses %s', async (_, assertion) => {
-    await expect(signIn(assertion())).resolves.toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    await expect(signIn(await assertion())).resolves.toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
   });
 
   it('refuses another grant, a token of its own making and one that has ended', async () => {
-    expect((await signIn(assertionOf(account, NOW), 'password')).body.error).toBe('unsupported_grant_type');
+    expect((await signIn(await assertionOf(account, NOW), 'password')).body.error).toBe('unsupported_grant_type');
     const message = { token: 'x', notification: { title: 'x' } };
     const kept = `Bearer ${await token()}`;
     expect((await send(message, kept)).status).toBe(200);

@@ -33,6 +33,9 @@ export class NotificationProgressView {
 
 export class NotificationView {
   @ApiProperty({ description: 'Id of the notification.', example: 'ntf_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  id: string;
+
+  @ApiProperty({ description: 'The same id.', example: 'ntf_01kaqz9yq8e5v6m3c2n1b0a9s8' })
   notification_id: string;
 
   @ApiProperty({
