@@ -1,6 +1,7 @@
 import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { IsOptional, IsString, Length } from 'class-validator';
 import { PageQueryDto } from '../platform/http/cursor';
+import { PhoneFilter } from '../platform/http/query-text';
 
 /** `GET /simulator/messages` */
 export class SimulatedMessageQueryDto extends PickType(PageQueryDto, ['limit'] as const) {
@@ -8,6 +9,7 @@ export class SimulatedMessageQueryDto extends PickType(PageQueryDto, ['limit'] a
   @IsOptional()
   @IsString()
   @Length(1, 320)
+  @PhoneFilter()
   to?: string;
 
   @ApiPropertyOptional({ description: 'Only what this provider received.', example: 'twilio' })

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { getMetadataStorage, type ValidationArguments, type ValidatorConstraintInterface } from 'class-validator';
 import { createRequire } from 'node:module';
 import { isNullable } from './nullable.decorator';
+import { READ_TEXT, type ReadText } from './query-text';
 
 export type DtoClass<T extends object = object> = new () => T;
 
@@ -33,6 +34,8 @@ export interface FieldPlan {
   readonly nestedClass: (() => DtoClass) | undefined;
   /** What a text of a query is converted to, from `@Type(() => Number)`. */
   readonly textType: 'number' | 'boolean' | undefined;
+  /** How a text of a query is put right before it is checked. */
+  readonly readText: ReadText | undefined;
 }
 
 /** What a DTO class declares, worked out once. */
@@ -77,12 +80,15 @@ function compile(dto: DtoClass): DtoPlan {
     const rules: Rule[] = [];
     const conditions: Condition[] = [];
     let optional = false;
+    let readText: ReadText | undefined;
     for (const one of own) {
       const where = `${dto.name}.${name}`;
       if (one.groups?.length) throw new Error(`${where}: validation groups are not supported`);
       if (one.type === 'conditionalValidation') {
         if (one.name === 'isOptional') optional = true;
         else conditions.push(one.constraints[0] as Condition);
+      } else if (one.name === READ_TEXT) {
+        readText = one.constraints[0] as ReadText;
       } else if (one.type === 'customValidation' || one.type === 'isDefined') {
         for (const found of storage.getTargetValidatorConstraints(one.constraintCls)) {
           if (found.async) throw new Error(`${where}: asynchronous constraints are not supported`);
@@ -104,6 +110,7 @@ function compile(dto: DtoClass): DtoPlan {
       nullable: isNullable(dto, name),
       conditions,
       rules,
+      readText,
       list:
         Reflect.getMetadata('design:type', dto.prototype as object, name) === Array ||
         rules.some((rule) => rule.name === 'isArray') ||
