@@ -22,7 +22,7 @@ export class DryRunService {
     private readonly quotas: QuotaReader,
   ) {}
 
-  /** @throws Problem as the send itself would */
+  /** @throws Problem 400 for what is wrong with the request itself; all else that would refuse the send is the verdict */
   async explain(principal: Principal, channel: Channel, dto: SendOptionsDto): Promise<DryRunView> {
     const descriptor = this.intake.descriptor(channel);
     const { assessment, quotas } = await this.assess(principal, descriptor, dto);
@@ -52,6 +52,7 @@ export class DryRunService {
         config_id: candidate.configId,
         reason: candidate.reason,
         max_per_second: candidate.config.maxPerSecond,
+        rate_available: this.rates.available(candidate.config),
         paused_until: paused(candidate.configId),
         degraded: candidate.degraded ? DegradedView.of(candidate.degraded) : null,
       })),

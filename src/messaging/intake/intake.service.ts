@@ -5,7 +5,7 @@ import { messageIdTime, newId } from '../../kernel/ids';
 import { withCallingCode } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import { GatewayFactory } from '../../gateway/gateway-factory';
-import type { OutboundMessage } from '../../gateway/contracts/gateway';
+import type { OutboundMessage, ValidationIssue } from '../../gateway/contracts/gateway';
 import type { UsedUp } from '../../gateway/quotas/quota-hints';
 import { QuotaLedger } from '../../gateway/quotas/quota-ledger';
 import { quotaExceeded } from '../../gateway/quotas/quota-problem';
@@ -23,7 +23,13 @@ import type { NewMessage } from './new-message';
 import type { SendOptionsDto } from './send-options.dto';
 import { bodyHash, checkMetadata, expiryTime, idempotencyKey, sendTime } from './send-options.rules';
 
-const NO_FALLBACKS: readonly PlannedFallback[] = [];
+/** What `on_undelivered` of a request comes to. */
+interface Follows {
+  planned: readonly PlannedFallback[];
+  refusal: Problem | null;
+}
+
+const NO_FALLBACKS: Follows = { planned: [], refusal: null };
 
 /** A message is routed anew when the quota of a config turns out to be used up; no route has so many of them. */
 export const MOST_REROUTES = 20;
@@ -70,6 +76,8 @@ export interface Assessment {
   sandbox: boolean;
   /** The items of `on_undelivered`, in order. */
   fallbacks: readonly PlannedFallback[];
+  /** Why no gateway can take it, or one of the items that may follow it; null: one can. */
+  refusal: Problem | null;
 }
 
 /**
@@ -116,6 +124,7 @@ export class IntakeService {
     let assessment: Assessment;
     try {
       assessment = await this.assess(principal, descriptor, dto, { id });
+      if (assessment.refusal) throw assessment.refusal;
       const usedUp = this.usedUp(principal.clientId, limits, assessment);
       if (usedUp) throw quotaExceeded(usedUp, this.clock.now());
     } catch (error) {
@@ -162,8 +171,9 @@ export class IntakeService {
     return result.kind === 'over_quota' ? result.usedUp : this.repeated(principal.clientId, result);
   }
 
-  /** What of quotas would refuse a message, as far as it is known here; null: nothing. */
+  /** What would refuse a message, as far as it is known here; null: nothing. */
   async refusal(principal: Principal, assessment: Assessment): Promise<Problem | null> {
+    if (assessment.refusal) return assessment.refusal;
     const usedUp = this.usedUp(principal.clientId, await this.quotas.limitsOf(principal), assessment);
     return usedUp ? quotaExceeded(usedUp, this.clock.now()) : null;
   }
@@ -208,7 +218,7 @@ export class IntakeService {
   /**
    * Everything that is decided about a request before it is stored. Stores nothing. Quotas of the tenant are no part of it.
    * @param of `id`: that of the message, when it has one; `now`: when it would be accepted, later than now for a fallback
-   * @throws Problem
+   * @throws Problem 400 for what is wrong with the request itself; that no gateway can take it is in the answer
    */
   async assess(
     principal: Principal,
@@ -248,7 +258,7 @@ export class IntakeService {
     };
     const able: Candidate[] = [];
     const unable: Assessment['unable'] = [];
-    let issues: ReturnType<ReturnType<GatewayFactory['create']>['validate']> = [];
+    let issues: readonly ValidationIssue[] = [];
     for (const candidate of route.candidates) {
       const found = this.gateways
         .create(descriptor.channel, candidate.gateway)
@@ -259,48 +269,28 @@ export class IntakeService {
         if (issues.length === 0) issues = found;
       }
     }
-    if (able.length === 0) {
-      // One whose quota is used up could carry it, perhaps: then it is the quota that refuses.
-      if (issues.length > 0 && !route.skipped.some(({ reason }) => reason === QUOTA_EXCEEDED)) {
-        throw new Problem(
-          'invalid_request',
-          `No gateway can carry this message: ${issues.map((issue) => `${issue.field} ${issue.message}`).join('; ')}`,
-          {
-            errors: issues.map(({ field, code, message }) => ({ field, code, message })),
-          },
-        );
-      }
-      if (!route.skipped.some((skip) => skip.temporary)) {
-        const reasons = route.skipped.map((skip) => `${skip.gateway}: ${skip.reason}`).join('; ');
-        throw new Problem(
-          'no_gateway_available',
-          `No gateway can take this message${reasons ? ` (${reasons})` : ': none is set up for this channel'}.`,
-          {
-            errors: dto.provider
-              ? [
-                  {
-                    field: 'provider',
-                    code: 'no_gateway_available',
-                    message: 'names no gateway that can take this message',
-                  },
-                ]
-              : [],
-          },
-        );
-      }
-    }
+    const own = able.length === 0 ? refusalOf(route, issues, dto.provider) : null;
     const sandbox = principal.sandbox || dto.sandbox === true;
-    const fallbacks = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
-    return { prepared, route, able, unable, sendAt, expiresAt, quietUntil, sandbox, fallbacks };
+    const follows = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
+    const refusal = own ?? follows.refusal;
+    return {
+      prepared,
+      route,
+      able,
+      unable,
+      sendAt,
+      expiresAt,
+      quietUntil,
+      sandbox,
+      fallbacks: follows.planned,
+      refusal,
+    };
   }
 
-  /** Each item as the send that it is going to be, by today's routes. @throws Problem that names the item */
-  private async assessFallbacks(
-    principal: Principal,
-    message: SendOptionsDto,
-    start: number,
-  ): Promise<PlannedFallback[]> {
+  /** Each item as the send that it is going to be, by today's routes. @throws Problem 400 that names the item */
+  private async assessFallbacks(principal: Principal, message: SendOptionsDto, start: number): Promise<Follows> {
     const planned: PlannedFallback[] = [];
+    let refusal: Problem | null = null;
     let at = start;
     for (const [index, item] of message.on_undelivered!.entries()) {
       try {
@@ -308,14 +298,15 @@ export class IntakeService {
         at += afterSeconds * 1000;
         const descriptor = this.descriptor(channel);
         const dto = validateBody(descriptor.dto, body) as SendOptionsDto;
-        const { prepared, able } = await this.assess(principal, descriptor, dto, { now: at });
-        const { recipient } = prepared;
-        planned.push({ channel: descriptor.channel, recipient, afterSeconds, body, candidates: able });
+        const assessed = await this.assess(principal, descriptor, dto, { now: at });
+        const { recipient } = assessed.prepared;
+        if (assessed.refusal) refusal ??= inItem(assessed.refusal, index);
+        planned.push({ channel: descriptor.channel, recipient, afterSeconds, body, candidates: assessed.able });
       } catch (error) {
         throw error instanceof Problem && error.status < 500 ? inItem(error, index) : error;
       }
     }
-    return planned;
+    return { planned, refusal };
   }
 
   private route(
@@ -366,6 +357,28 @@ function completeRecipient(national: string, route: Route): string {
   const number = callingCode === undefined ? undefined : withCallingCode(national, callingCode);
   if (number !== undefined) return number;
   throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
+}
+
+/** Why a message is refused that no gateway is able to carry; null: it may wait for one. */
+function refusalOf(route: Route, issues: readonly ValidationIssue[], provider: string | undefined): Problem | null {
+  // One whose quota is used up could carry it, perhaps: then it is the quota that refuses.
+  if (issues.length > 0 && !route.skipped.some(({ reason }) => reason === QUOTA_EXCEEDED)) {
+    const reasons = issues.map((issue) => `${issue.field} ${issue.message}`).join('; ');
+    return new Problem('invalid_request', `No gateway can carry this message: ${reasons}`, {
+      errors: issues.map(({ field, code, message }) => ({ field, code, message })),
+    });
+  }
+  if (route.skipped.some((skip) => skip.temporary)) return null;
+  const reasons = route.skipped.map((skip) => `${skip.gateway}: ${skip.reason}`).join('; ');
+  return new Problem(
+    'no_gateway_available',
+    `No gateway can take this message${reasons ? ` (${reasons})` : ': none is set up for this channel'}.`,
+    {
+      errors: provider
+        ? [{ field: 'provider', code: 'no_gateway_available', message: 'names no gateway that can take this message' }]
+        : [],
+    },
+  );
 }
 
 /** A gateway that is passed over and that a message may wait for: its own period of a quota may be a month. */
