@@ -177,6 +177,11 @@ describe('gateways: which way a message goes', () => {
     expect((await tenant.api.get('/v1/gateways')).text).toBe(before);
   });
 
+  it('reads the recipient of a preview as that of a send', async () => {
+    for (const to of ['+39 333 123 4567', '+39 (333) 123-45.67'])
+      expect([to, reasons(await preview(to))]).toEqual([to, reasons(await preview('+393331234567'))]);
+  });
+
   it('takes no target without an active config', async () => {
     const alone = await service.tenant();
     assertStatus(await alone.api.post(`/communication/vonage/configs/${alone.vonage.id}/pause`), 200);
@@ -188,6 +193,9 @@ describe('gateways: which way a message goes', () => {
   it('previews nothing for a recipient that is none', async () => {
     for (const body of [
       { channel: 'sms', to: 'x' },
+      { channel: 'sms', to: '+3' },
+      { channel: 'sms', to: '+9991234567' },
+      { channel: 'whatsapp', to: '0701234567' },
       { channel: 'sms' },
       { to: '+393331234567' },
       { channel: 'pigeon', to: 'x' },

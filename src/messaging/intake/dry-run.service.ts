@@ -97,9 +97,11 @@ export class DryRunService {
     const ofTenant = await this.quotas.ofTenant(clientId);
     for (let tries = 1; ; tries++) {
       const assessment = await this.intake.assess(principal, descriptor, dto);
-      const first = assessment.able[0];
-      const asked = first ? [first] : assessment.route.skipped.filter(({ reason }) => reason === QUOTA_EXCEEDED);
-      const ofConfigs = await Promise.all(asked.map(({ configId }) => this.quotas.ofConfig(clientId, configId!)));
+      const { exhausted, able, route } = assessment;
+      const first = exhausted ? undefined : able[0];
+      const skipped = route.skipped.filter(({ reason }) => reason === QUOTA_EXCEEDED);
+      const asked = exhausted ? [exhausted.id] : (first ? [first] : skipped).map(({ configId }) => configId!);
+      const ofConfigs = await Promise.all(asked.map((configId) => this.quotas.ofConfig(clientId, configId)));
       const full = ofConfigs.flat().some(({ mode, remaining }) => mode === 'hard' && remaining === 0);
       if (!first || !full || tries === MOST_REROUTES) return { assessment, quotas: [...ofTenant, ...ofConfigs.flat()] };
     }

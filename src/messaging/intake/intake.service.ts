@@ -2,14 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Channel } from '../../kernel/channel';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
-import { withCallingCode } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import { GatewayFactory } from '../../gateway/gateway-factory';
 import type { OutboundMessage, ValidationIssue } from '../../gateway/contracts/gateway';
+import type { ProviderConfig } from '../../gateway/configs/provider-config';
 import type { UsedUp } from '../../gateway/quotas/quota-hints';
 import { QuotaLedger } from '../../gateway/quotas/quota-ledger';
 import { quotaExceeded } from '../../gateway/quotas/quota-problem';
 import { QUOTA_EXCEEDED, Router, type Candidate, type Route, type Skip } from '../../gateway/router';
+import { completeNumber } from '../../gateway/routing/national-number';
 import { validateBody } from '../../platform/http/validation';
 import type { Principal } from '../../tenancy/principal';
 import type { TenantLimits } from '../../tenancy/quotas';
@@ -59,7 +60,19 @@ interface Send {
   descriptor: ChannelDescriptor;
   dto: SendOptionsDto;
   idempotency: NewMessage['idempotency'];
+  passOver: boolean | undefined;
 }
+
+interface AssessOptions {
+  /** The message's id, when it has one. */
+  id?: string;
+  /** When it would be accepted: later than now for a fallback. */
+  now?: number;
+  /** Accounts whose quota is used up are passed over, whatever they say of it: the message was promised before. */
+  passOver?: boolean | undefined;
+}
+
+const NO_OPTIONS: AssessOptions = {};
 
 /** What intake knows of a request before it stores anything; a dry run shows it. */
 export interface Assessment {
@@ -69,6 +82,8 @@ export interface Assessment {
   able: Candidate[];
   /** Candidates that cannot, and what they say. */
   unable: Array<{ candidate: Candidate; reason: string }>;
+  /** The config that it would take, and that refuses it because its quota is used up; null: there is none. */
+  exhausted: ProviderConfig | null;
   sendAt: number | null;
   expiresAt: number;
   /** When the quiet hours end that it would have to wait for; null: it need not. */
@@ -101,16 +116,23 @@ export class IntakeService {
    * Accepts one message; resolves when it is committed.
    * @param dto a validated body of the channel's DTO
    * @param headerKey the `Idempotency-Key` header
+   * @param of `passOver` for a message that was promised before
    * @throws Problem
    */
-  async accept(principal: Principal, channel: Channel, dto: SendOptionsDto, headerKey?: string): Promise<Acceptance> {
+  async accept(
+    principal: Principal,
+    channel: Channel,
+    dto: SendOptionsDto,
+    headerKey?: string,
+    { passOver }: Pick<AssessOptions, 'passOver'> = NO_OPTIONS,
+  ): Promise<Acceptance> {
     const descriptor = this.descriptor(channel);
     const key = idempotencyKey(dto, headerKey);
     const idempotency = key === undefined ? null : { key, bodyHash: bodyHash(channel, dto, principal.sandbox) };
     const sandbox = principal.sandbox || dto.sandbox === true;
     const id = newId(sandbox ? 'testMessage' : 'message');
     for (let tries = 1; ; tries++) {
-      const accepted = await this.acceptOnce({ id, principal, descriptor, dto, idempotency });
+      const accepted = await this.acceptOnce({ id, principal, descriptor, dto, idempotency, passOver });
       if ('httpStatus' in accepted) return accepted;
       // The quota of a config turned out to be used up. Now that this is known, the route passes it over.
       if (accepted.scope === '' || tries === MOST_REROUTES) throw quotaExceeded(accepted, this.clock.now());
@@ -119,11 +141,11 @@ export class IntakeService {
 
   /** @returns the quota that left no place for the message, when only the statement that would have stored it showed that */
   private async acceptOnce(send: Send): Promise<Acceptance | UsedUp> {
-    const { id, principal, descriptor, dto, idempotency } = send;
+    const { id, principal, descriptor, dto, idempotency, passOver } = send;
     const limits = principal.limits ?? (await this.quotas.limitsOf(principal));
     let assessment: Assessment;
     try {
-      assessment = await this.assess(principal, descriptor, dto, { id });
+      assessment = await this.assess(principal, descriptor, dto, { id, passOver });
       if (assessment.refusal) throw assessment.refusal;
       const usedUp = this.usedUp(principal.clientId, limits, assessment);
       if (usedUp) throw quotaExceeded(usedUp, this.clock.now());
@@ -178,11 +200,15 @@ export class IntakeService {
     return usedUp ? quotaExceeded(usedUp, this.clock.now()) : null;
   }
 
-  /** The hard quota that is known to refuse a message of this assessment: the tenant's, or those of all gateways that could carry it. */
-  private usedUp(clientId: string, limits: TenantLimits, { sandbox, able, route }: Assessment): UsedUp | undefined {
+  /** The hard quota that is known to refuse a message of this assessment: the tenant's, that of the gateway that it would take, or those of all. */
+  private usedUp(clientId: string, limits: TenantLimits, assessment: Assessment): UsedUp | undefined {
+    const { sandbox, able, route, exhausted } = assessment;
     if (sandbox) return undefined;
     const ofTenant = this.quotas.tenantUsedUp(clientId, limits);
-    if (ofTenant || able.length > 0 || route.skipped.some(isAwaited)) return ofTenant;
+    if (ofTenant) return ofTenant;
+    const ofFirst = exhausted && this.quotas.configUsedUp(exhausted);
+    if (ofFirst) return ofFirst;
+    if (able.length > 0 || route.skipped.some(isAwaited)) return undefined;
     const ofConfigs = route.skipped.flatMap(({ reason, config }) =>
       reason === QUOTA_EXCEEDED && config ? (this.quotas.configUsedUp(config) ?? []) : [],
     );
@@ -217,16 +243,15 @@ export class IntakeService {
 
   /**
    * Everything that is decided about a request before it is stored. Stores nothing. Quotas of the tenant are no part of it.
-   * @param of `id`: that of the message, when it has one; `now`: when it would be accepted, later than now for a fallback
    * @throws Problem 400 for what is wrong with the request itself; that no gateway can take it is in the answer
    */
   async assess(
     principal: Principal,
     descriptor: ChannelDescriptor,
     dto: SendOptionsDto,
-    of: { id?: string; now?: number } = {},
+    of: AssessOptions = NO_OPTIONS,
   ): Promise<Assessment> {
-    const { id, now = this.clock.now() } = of;
+    const { id, now = this.clock.now(), passOver } = of;
     checkMetadata(dto.metadata);
     const sendAt = sendTime(dto, now);
     const start = sendAt ?? now;
@@ -234,7 +259,7 @@ export class IntakeService {
     const prepared = descriptor.prepare(dto);
     let route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     if (prepared.isNational) {
-      prepared.recipient = completeRecipient(prepared.recipient, route);
+      prepared.recipient = completeNumber(prepared.recipient, route);
       route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     }
     const { clientId } = principal;
@@ -269,6 +294,11 @@ export class IntakeService {
         if (issues.length === 0) issues = found;
       }
     }
+    const carries = ({ provider, settings }: ProviderConfig): boolean =>
+      this.gateways.create(descriptor.channel, provider).validate(outbound, settings).length === 0;
+    const refuses = route.exhausted?.find(
+      ({ config, ahead }) => !ahead.some((candidate) => able.includes(candidate)) && carries(config),
+    );
     const own = able.length === 0 ? refusalOf(route, issues, dto.provider) : null;
     const sandbox = principal.sandbox || dto.sandbox === true;
     const follows = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
@@ -278,6 +308,7 @@ export class IntakeService {
       route,
       able,
       unable,
+      exhausted: passOver ? null : (refuses?.config ?? null),
       sendAt,
       expiresAt,
       quietUntil,
@@ -348,15 +379,6 @@ export class IntakeService {
       },
     };
   }
-}
-
-/** A national number, by the country of the first account that names one. @throws Problem when none does, or it has no such numbers */
-function completeRecipient(national: string, route: Route): string {
-  const codes = route.candidates.map(({ config }) => config.settings.default_country_code);
-  const callingCode = codes.find((code) => typeof code === 'string');
-  const number = callingCode === undefined ? undefined : withCallingCode(national, callingCode);
-  if (number !== undefined) return number;
-  throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
 }
 
 /** Why a message is refused that no gateway is able to carry; null: it may wait for one. */
