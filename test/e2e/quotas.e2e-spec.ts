@@ -64,6 +64,7 @@ describe('quotas', () => {
       errors: [{ field: 'quotas.daily', code: 'quota_exceeded' }],
     });
     const [quota] = await quotas(tenant);
+    expect((await tenant.api.get('/v1/quotas')).body.meta).toEqual({ next_cursor: null, limit: 200 });
     expect(quota).toMatchObject({
       scope: 'tenant',
       period: 'daily',

@@ -1,8 +1,8 @@
 import { Body, Controller, Get, HttpCode, Post, Put } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { readNationalNumber, readPhoneNumber } from '../../kernel/phone-number';
-import { ok, type Success } from '../../platform/http/envelope';
-import { ApiData, ApiProblems } from '../../platform/http/openapi.decorators';
+import { ok, whole, type Page, type Success } from '../../platform/http/envelope';
+import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
 import { Audited } from '../../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
@@ -99,12 +99,9 @@ export class GatewaysController {
     summary: 'How each config is doing',
     description: 'Asks each provider, at most every 10 seconds. Nothing is sent, and no config changes its status.',
   })
-  @ApiData(GatewayHealthView, {
-    isArray: true,
-    description: 'Every config that is in use: active, paused or in error.',
-  })
+  @ApiPage(GatewayHealthView, { description: 'Every config that is in use (active, paused or in error), on one page.' })
   @ApiProblems()
-  async healthOfAll(@CurrentTenant() tenant: Principal): Promise<Success<GatewayHealthView[]>> {
+  async healthOfAll(@CurrentTenant() tenant: Principal): Promise<Page<GatewayHealthView>> {
     const snapshot = await this.directory.snapshot(tenant.clientId);
     const states = await this.states.ofTenant(tenant.clientId);
     const configs = [...snapshot.allConfigs()].filter(
@@ -126,7 +123,7 @@ export class GatewaysController {
         };
       }),
     );
-    return ok(views);
+    return whole(views);
   }
 
   /** Reads the recipient as a send does. @throws Problem 400 for one that is none */
