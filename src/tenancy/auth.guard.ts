@@ -13,7 +13,7 @@ import { KeyDirectory, type KnownKey } from './key-directory';
 import { KeyUsage } from './key-usage';
 import type { Scope } from './principal';
 import { accessOf, assertAllGuarded } from './route-access';
-import { WrongKeyThrottle } from './wrong-key-throttle';
+import { WRONG_KEYS_PER_SECOND, WrongKeyThrottle } from './wrong-key-throttle';
 
 type GuardedRequest = HttpRequest & AuthenticatedRequest;
 
@@ -28,6 +28,7 @@ const LONGEST_KEY = 512;
 export class AuthGuard implements CanActivate {
   private readonly adminDigest: Buffer;
   private readonly rateLimit: RateLimitHeaders;
+  private readonly wrongKeyLimit = new RateLimitHeaders(WRONG_KEYS_PER_SECOND, 'wrong-keys');
   private readonly access = new WeakMap<Function, WeakMap<Function, Access>>();
 
   constructor(
@@ -53,7 +54,7 @@ export class AuthGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<GuardedRequest>();
     const key = presentedKey(request);
-    if (access.kind === 'admin') return this.admitOperator(request, key);
+    if (access.kind === 'admin') return this.admitOperator(request, http.getResponse<Response>(), key);
     const hash = hashOf('sha256', key, 'hex');
     const known = this.keys.peek(hash);
     if (known !== undefined) return this.admit(known, access.scopes, request, http.getResponse<Response>());
@@ -72,11 +73,11 @@ export class AuthGuard implements CanActivate {
     return access;
   }
 
-  private admitOperator(request: GuardedRequest, key: string): boolean {
+  private admitOperator(request: GuardedRequest, response: Response, key: string): boolean {
+    const digest = createHash('sha256').update(key).digest();
     // Digests have one length, so the comparison tells nothing of the key's.
-    if (timingSafeEqual(createHash('sha256').update(key).digest(), this.adminDigest)) return true;
-    this.holdUp(request);
-    this.throttle.wrong(this.addresses.of(request));
+    if (timingSafeEqual(digest, this.adminDigest)) return true;
+    this.countWrong(digest.toString('hex'), request, response);
     throw unauthorized("This needs the operator's key.");
   }
 
@@ -86,13 +87,12 @@ export class AuthGuard implements CanActivate {
     request: GuardedRequest,
     response: Response,
   ): Promise<boolean> {
-    if (!this.keys.isFamiliar(hash)) this.holdUp(request);
-    const known = await this.keys.find(hash);
-    if (known === undefined) {
-      this.throttle.wrong(this.addresses.of(request));
-      throw unauthorized('There is no such API key.');
-    }
-    return this.admit(known, scopes, request, response);
+    const isSuspect = !this.keys.isFamiliar(hash) && this.throttle.waitMs(this.addresses.of(request)) > 0;
+    const find = () => this.keys.find(hash);
+    const known = await (isSuspect ? this.throttle.inTurn(find) : find());
+    if (known !== undefined) return this.admit(known, scopes, request, response);
+    this.countWrong(hash, request, response);
+    throw noSuchKey();
   }
 
   private admit(known: KnownKey, scopes: readonly Scope[], request: GuardedRequest, response: Response): boolean {
@@ -120,9 +120,12 @@ export class AuthGuard implements CanActivate {
     if (!taken) throw rateLimited('This API key makes too many requests.', bucket.waitMs());
   }
 
-  private holdUp(request: GuardedRequest): void {
-    const waitMs = this.throttle.waitMs(this.addresses.of(request));
-    if (waitMs > 0) throw rateLimited('Too many wrong keys came from this address.', waitMs);
+  /** @throws Problem 429 when too many came from the address already */
+  private countWrong(hash: string, request: GuardedRequest, response: Response): void {
+    const waitMs = this.throttle.wrong(this.addresses.of(request), hash);
+    if (waitMs === 0) return;
+    this.wrongKeyLimit.set(response, 0, waitMs);
+    throw rateLimited('Too many wrong keys came from this address.', waitMs);
   }
 }
 
@@ -139,8 +142,12 @@ function presentedKey(request: HttpRequest): string {
     key = header;
   }
   if (!key) throw unauthorized('An API key is needed: `Authorization: Bearer <key>`.');
-  if (key.length > LONGEST_KEY) throw unauthorized('There is no such API key.');
+  if (key.length > LONGEST_KEY) throw noSuchKey();
   return key;
+}
+
+function noSuchKey(): Problem {
+  return unauthorized('There is no such API key.');
 }
 
 function unauthorized(detail: string): Problem {

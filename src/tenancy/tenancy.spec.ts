@@ -172,16 +172,34 @@ describe('tenancy', () => {
       for (let i = 0; i < 130; i++) {
         const answer = await as(`um_${String(i).padStart(43, 'z')}`, http().get('/v1/me'));
         codes.push(answer.status);
-        if (answer.status === 429) expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+        if (answer.status === 429) {
+          expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+          expect(answer.headers['ratelimit-policy']).toBe('"wrong-keys";q=10;w=1');
+          expect(answer.headers['ratelimit']).toBe('"wrong-keys";r=0;t=1');
+        }
       }
       expect(codes[0]).toBe(401);
       expect(codes.at(-1)).toBe(429);
       await as(acme.api_key, http().get('/v1/me')).expect(200);
+      // Nor one that nobody has used yet, and a wrong one that is known by now costs nothing.
+      const fresh = await createTenant({ name: 'Neighbour' });
+      const many = await Promise.all(Array.from({ length: 20 }, () => as(fresh.api_key, http().get('/v1/me'))));
+      expect(many.map(({ status }) => status)).toEqual(Array<number>(20).fill(200));
+      await as(`um_${'1'.padStart(43, 'z')}`, http().get('/v1/me')).expect(401);
       test.clock.advance(11_000);
       // No longer fresh in memory, and yet no guess.
       await as(acme.api_key, http().get('/v1/me')).expect(200);
       await asAdmin(http().get('/admin/tenants')).expect(200);
       await as(`um_${'y'.repeat(43)}`, http().get('/v1/me')).expect(401);
+    });
+
+    it('answers 401 to one wrong key however often it comes, and counts it once', async () => {
+      for (const path of ['/v1/me', '/admin/tenants']) {
+        const ask = (key: string) => as(key, http().get(path));
+        const repeats = await Promise.all(Array.from({ length: 250 }, () => ask(`um_${'r'.repeat(43)}`)));
+        expect(new Set(repeats.map(({ status }) => status))).toEqual(new Set([401]));
+        await ask(`um_${path.length}${'n'.repeat(42)}`).expect(401);
+      }
     });
   });
 
