@@ -12,6 +12,7 @@ import { jsonObject } from '../../contracts/provider-answer';
 import { REFUSED_SECRET_PREFIX } from '../../contracts/simulator';
 import { decodeForm, encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
+import { isLongerThan } from '../../../kernel/text-length';
 import { callbackOrigin, inboundUrl, replyTo } from '../../contracts/simulated-callback';
 import { twilioSignature } from './twilio.signature';
 
@@ -154,7 +155,7 @@ function bodyOf({ Body, MediaUrl, ContentSid, ContentVariables }: Record<string,
   }
   if (MediaUrl !== undefined && callbackOrigin(MediaUrl) === null) return failure(400, 21620, 'Invalid media URL(s).');
   if (!Body && MediaUrl === undefined) return failure(400, 21602, 'Message body is required.');
-  if (Body && Body.length > 1600)
+  if (Body && isLongerThan(Body, 1600))
     return failure(400, 21617, 'The concatenated message body exceeds the 1600 character limit.');
   return Body ?? '';
 }
