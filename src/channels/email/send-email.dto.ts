@@ -2,7 +2,6 @@ import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from 
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
-  ArrayNotEmpty,
   IsArray,
   IsBoolean,
   IsDefined,
@@ -13,6 +12,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { SendOptionsDto } from '../../messaging/intake/send-options.dto';
+import { EmptyIsAbsent } from '../../platform/http/empty-list.decorator';
 import { MAX_ATTACHMENTS, MAX_HEADERS, MAX_LIST, MAX_RECIPIENTS, MAX_SUBJECT } from './email-limits';
 
 /** An address with an optional display name. */
@@ -78,8 +78,8 @@ export class EmailTrackingDto {
 const ADDRESS = {
   oneOf: [{ type: 'string', maxLength: 254, example: 'jane@example.com' }, { $ref: getSchemaPath(EmailAddressDto) }],
 };
-const addresses = (maxItems: number) => ({
-  oneOf: [...ADDRESS.oneOf, { type: 'array', items: ADDRESS, minItems: 1, maxItems }],
+const addresses = (minItems: 0 | 1) => ({
+  oneOf: [...ADDRESS.oneOf, { type: 'array', items: ADDRESS, minItems, maxItems: MAX_LIST }],
 });
 
 /** `POST /v1/email/send` */
@@ -88,7 +88,7 @@ export class SendEmailDto extends SendOptionsDto {
   @ApiProperty({
     description: `The recipients: an address, \`{email, name?}\`, or up to ${MAX_LIST} of them. The first one is the message’s recipient: its status is what is reported of it. In the simulator, magic addresses choose what happens.`,
     example: [{ email: 'jane@example.com', name: 'Jane Doe' }],
-    ...addresses(MAX_LIST),
+    ...addresses(1),
   })
   @IsDefined()
   to: unknown;
@@ -159,24 +159,27 @@ export class SendEmailDto extends SendOptionsDto {
     ...ADDRESS,
   })
   @IsOptional()
+  @EmptyIsAbsent()
   @IsDefined()
   reply_to?: unknown;
 
   @ApiPropertyOptional({
     description: `Further recipients, shown. With \`to\` and \`bcc\` at most ${MAX_RECIPIENTS}, each address once.`,
     example: ['team@example.com'],
-    ...addresses(MAX_LIST),
+    ...addresses(0),
   })
   @IsOptional()
+  @EmptyIsAbsent()
   @IsDefined()
   cc?: unknown;
 
   @ApiPropertyOptional({
     description: 'Further recipients, not shown to the others.',
     example: ['archive@example.com'],
-    ...addresses(MAX_LIST),
+    ...addresses(0),
   })
   @IsOptional()
+  @EmptyIsAbsent()
   @IsDefined()
   bcc?: unknown;
 
@@ -193,7 +196,7 @@ export class SendEmailDto extends SendOptionsDto {
   @ApiPropertyOptional({ description: `At most ${MAX_ATTACHMENTS} files.`, type: [EmailAttachmentDto] })
   @IsOptional()
   @IsArray()
-  @ArrayNotEmpty()
+  @EmptyIsAbsent()
   @ArrayMaxSize(MAX_ATTACHMENTS)
   @ValidateNested({ each: true })
   @Type(() => EmailAttachmentDto)

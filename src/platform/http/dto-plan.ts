@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { getMetadataStorage, type ValidationArguments, type ValidatorConstraintInterface } from 'class-validator';
 import { createRequire } from 'node:module';
+import { EMPTY_IS_ABSENT } from './empty-list.decorator';
 import { isNullable } from './nullable.decorator';
 import { READ_TEXT, type ReadText } from './query-text';
 
@@ -34,6 +35,8 @@ export interface FieldPlan {
   readonly nestedClass: (() => DtoClass) | undefined;
   /** What a text of a query is converted to, from `@Type(() => Number)`. */
   readonly textType: 'number' | 'boolean' | undefined;
+  /** An empty list is taken as if the field was not there. */
+  readonly emptyIsAbsent: boolean;
   /** How a text of a query is put right before it is checked. */
   readonly readText: ReadText | undefined;
 }
@@ -81,6 +84,7 @@ function compile(dto: DtoClass): DtoPlan {
     const conditions: Condition[] = [];
     let optional = false;
     let readText: ReadText | undefined;
+    let emptyIsAbsent = false;
     for (const one of own) {
       const where = `${dto.name}.${name}`;
       if (one.groups?.length) throw new Error(`${where}: validation groups are not supported`);
@@ -89,6 +93,8 @@ function compile(dto: DtoClass): DtoPlan {
         else conditions.push(one.constraints[0] as Condition);
       } else if (one.name === READ_TEXT) {
         readText = one.constraints[0] as ReadText;
+      } else if (one.name === EMPTY_IS_ABSENT) {
+        emptyIsAbsent = true;
       } else if (one.type === 'customValidation' || one.type === 'isDefined') {
         for (const found of storage.getTargetValidatorConstraints(one.constraintCls)) {
           if (found.async) throw new Error(`${where}: asynchronous constraints are not supported`);
@@ -110,6 +116,7 @@ function compile(dto: DtoClass): DtoPlan {
       nullable: isNullable(dto, name),
       conditions,
       rules,
+      emptyIsAbsent,
       readText,
       list:
         Reflect.getMetadata('design:type', dto.prototype as object, name) === Array ||

@@ -47,6 +47,7 @@ function instantiate(
     if (value === null && field.optional && !field.nullable) continue;
     // A form that is sent as it stands has empty parameters for what nobody filled in.
     if (value === '' && field.optional && source === 'query') continue;
+    if (field.emptyIsAbsent && Array.isArray(value) && value.length === 0) continue;
     if (field.nestedClass !== undefined) instance[key] = instantiateNested(field.nestedClass(), value, source, state);
     else instance[key] = source === 'query' ? readQueryText(field, value) : value;
   }
