@@ -156,7 +156,7 @@ export class IntakeService {
           ? await this.inserter.earlier(principal.clientId, idempotency.key, idempotency.bodyHash)
           : undefined;
       if (earlier?.kind !== 'replay' && earlier?.kind !== 'conflict') throw error;
-      return this.repeated(principal.clientId, earlier);
+      return this.repeated(principal.clientId, earlier, { channel: descriptor.channel, segments: null });
     }
     const candidate = assessment.able[0] ?? assessment.route.candidates[0];
     const { prepared, sendAt, expiresAt, quietUntil, sandbox, fallbacks } = assessment;
@@ -190,7 +190,7 @@ export class IntakeService {
         ? await this.inserter.insert(message)
         : await this.insertWith(fallbacks, message);
     if (result.kind === 'stored') return this.answer(principal.clientId, message, message.gateway, false);
-    return result.kind === 'over_quota' ? result.usedUp : this.repeated(principal.clientId, result);
+    return result.kind === 'over_quota' ? result.usedUp : this.repeated(principal.clientId, result, message);
   }
 
   /** What would refuse a message, as far as it is known here; null: nothing. */
@@ -227,8 +227,15 @@ export class IntakeService {
     return result;
   }
 
-  /** @throws Problem idempotency_conflict */
-  private repeated(clientId: string, result: Extract<InsertResult, { kind: 'replay' | 'conflict' }>): Acceptance {
+  /**
+   * @param again the same send as it was repeated
+   * @throws Problem idempotency_conflict
+   */
+  private repeated(
+    clientId: string,
+    result: Extract<InsertResult, { kind: 'replay' | 'conflict' }>,
+    again: Pick<NewMessage, 'channel' | 'segments'>,
+  ): Acceptance {
     if (result.kind === 'conflict') {
       throw new Problem(
         'idempotency_conflict',
@@ -238,7 +245,7 @@ export class IntakeService {
         },
       );
     }
-    return this.answer(clientId, replayOf(result.message), result.message.gateway, true);
+    return this.answer(clientId, replayOf(result.message, again), result.message.gateway, true);
   }
 
   /**
@@ -408,7 +415,11 @@ function isAwaited({ temporary, reason }: Skip): boolean {
   return temporary && reason !== QUOTA_EXCEEDED;
 }
 
-function replayOf(stored: StoredMessage): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {
+function replayOf(
+  stored: StoredMessage,
+  again: Pick<NewMessage, 'channel' | 'segments'>,
+): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {
   const status = stored.id.startsWith('msg_test_') ? 'simulated' : stored.scheduled ? 'scheduled' : 'queued';
-  return { id: stored.id, channel: stored.channel, segments: stored.segments, status };
+  const { channel, segments } = stored.channel === null ? again : { ...stored, channel: stored.channel };
+  return { id: stored.id, channel, segments, status };
 }
