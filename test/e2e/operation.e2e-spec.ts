@@ -26,9 +26,9 @@ describe('operation', () => {
   afterAll(() => service?.stop());
 
   it('is live and ready, and says what it checked', async () => {
-    expect((await service.anonymous.get('/health/live')).body).toEqual({ status: 'ok' });
+    expect((await service.anonymous.get('/health/live')).body).toEqual({ success: true, status: 'ok' });
     const ready = await service.anonymous.get('/health/ready');
-    expect([ready.status, ready.body.status]).toEqual([200, 'ok']);
+    expect([ready.status, ready.body.success, ready.body.status]).toEqual([200, true, 'ok']);
     expect(ready.body.checks).toMatchObject({ database: { status: 'up' }, queue: { status: 'up' } });
   });
 
