@@ -32,7 +32,7 @@ const WINDOW_CLOSED = '63016';
 const POOL_NUMBER = '+15005550100';
 
 const PATH =
-  /^\/2010-04-01\/Accounts\/(AC[0-9a-fA-F]{32})(\.json|\/Balance\.json|\/Messages\.json|\/Messages\/([A-Za-z0-9]+)\.json)$/;
+  /^\/2010-04-01\/Accounts\/(AC\w+)(\.json|\/Balance\.json|\/Messages\.json|\/Messages\/([A-Za-z0-9]+)\.json)$/;
 
 interface Caller {
   account: string;
