@@ -27,6 +27,7 @@ import { SendResponder } from './intake/send.responder';
 import { Maintenance } from './maintenance';
 import { MessagesController } from './messages.controller';
 import { NamedSendService } from './named/named-send.service';
+import { OwnTemplates } from './own-templates';
 import { QuietHours } from './quiet/quiet-hours';
 import { QuietHoursRelease } from './quiet/quiet-hours-release';
 import { EngagementWriter } from './record/engagement-writer';
@@ -50,6 +51,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
   controllers: [MessagesController, SuppressionsController],
   providers: [
     ChannelRegistry,
+    OwnTemplates,
     InboundSignal,
     InboundWriter,
     UnmatchedAlerts,
@@ -89,6 +91,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
   ],
   exports: [
     ChannelRegistry,
+    OwnTemplates,
     InboundSignal,
     InboundWriter,
     InboundPartKeeper,

@@ -9,6 +9,7 @@ import {
   IsOptional,
   IsString,
   Length,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { SendOptionsDto } from '../../messaging/intake/send-options.dto';
@@ -82,6 +83,15 @@ const addresses = (minItems: 0 | 1) => ({
   oneOf: [...ADDRESS.oneOf, { type: 'array', items: ADDRESS, minItems, maxItems: MAX_LIST }],
 });
 
+/** Whether a template is one of the tenant's own; others are the provider's. */
+export function isOwnTemplate(id: unknown): id is string {
+  return typeof id === 'string' && id.startsWith('tpl_');
+}
+
+function needsSubject({ subject, template_id: id }: { subject?: unknown; template_id?: unknown }): boolean {
+  return (subject !== undefined && subject !== null) || !isOwnTemplate(id);
+}
+
 /** `POST /v1/email/send` */
 @ApiExtraModels(EmailAddressDto)
 export class SendEmailDto extends SendOptionsDto {
@@ -93,12 +103,13 @@ export class SendEmailDto extends SendOptionsDto {
   @IsDefined()
   to: unknown;
 
-  @ApiProperty({
-    description: 'The subject.',
+  @ApiPropertyOptional({
+    description: 'The subject. Required, unless `template_id` names a template of yours, which has one.',
     example: 'Your order is on its way',
     minLength: 1,
     maxLength: MAX_SUBJECT,
   })
+  @ValidateIf(needsSubject)
   @IsString()
   @Length(1, MAX_SUBJECT)
   subject: string;
@@ -124,7 +135,8 @@ export class SendEmailDto extends SendOptionsDto {
   html?: string;
 
   @ApiPropertyOptional({
-    description: 'A template that is stored with the provider, instead of `text` and `html`.',
+    description:
+      'A template instead of `text` and `html`: one of yours (`tpl_…`, its newest version, rendered when the message is accepted), or one that is stored with the provider.',
     example: 'd-0123456789abcdef0123456789abcdef',
     minLength: 1,
     maxLength: 255,

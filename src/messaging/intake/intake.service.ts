@@ -18,6 +18,7 @@ import { ChannelRegistry, type ChannelDescriptor, type PreparedContent } from '.
 import { inItem, readFallbackItem, type PlannedFallback } from '../fallback/fallback-item';
 import { FallbackStore } from '../fallback/fallback-store';
 import { QuietHours } from '../quiet/quiet-hours';
+import { OwnTemplates } from '../own-templates';
 import { PRIORITY_RANK } from '../record/message.types';
 import { MessageInserter, type InsertResult, type StoredMessage } from './message-inserter';
 import type { NewMessage } from './new-message';
@@ -109,6 +110,7 @@ export class IntakeService {
     private readonly fallbacks: FallbackStore,
     private readonly quotas: QuotaLedger,
     private readonly quiet: QuietHours,
+    private readonly templates: OwnTemplates,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -263,7 +265,12 @@ export class IntakeService {
     const sendAt = sendTime(dto, now);
     const start = sendAt ?? now;
     const expiry = expiryTime(dto, start);
-    const prepared = descriptor.prepare(dto);
+    const template = descriptor.ownTemplate?.(dto);
+    const prepared = descriptor.prepare(
+      template === undefined
+        ? dto
+        : template.fill(await this.templates.render(principal.clientId, descriptor.channel, template.request)),
+    );
     let route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     if (prepared.isNational) {
       prepared.recipient = completeNumber(prepared.recipient, route);
@@ -306,10 +313,9 @@ export class IntakeService {
     const refuses = route.exhausted?.find(
       ({ config, ahead }) => !ahead.some((candidate) => able.includes(candidate)) && carries(config),
     );
-    const own = able.length === 0 ? refusalOf(route, issues, dto.provider) : null;
     const sandbox = principal.sandbox || dto.sandbox === true;
     const follows = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
-    const refusal = own ?? follows.refusal;
+    const refusal = (able.length === 0 ? refusalOf(route, issues, dto.provider) : null) ?? follows.refusal;
     return {
       prepared,
       route,
