@@ -2,6 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { ALERT_WORDS, type AlertWord } from '../platform/alerts/alert-words';
 import { PageQueryDto } from '../platform/http/cursor';
+import { PhoneFilter } from '../platform/http/query-text';
 
 export const ALERT_STATE_FILTERS = ['open', 'cleared', 'all'] as const;
 
@@ -29,6 +30,7 @@ export class ListAlertsQueryDto extends PageQueryDto {
   @IsOptional()
   @IsString()
   @Length(1, 200)
+  @PhoneFilter()
   subject?: string;
 }
 

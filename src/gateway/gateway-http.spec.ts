@@ -368,6 +368,7 @@ describe('gateway routes over HTTP', () => {
             latency_ms: expect.any(Number),
           },
         ],
+        meta: { next_cursor: null, limit: 200 },
       });
       expect(account.checks.length).toBe(before + 1);
     });

@@ -48,6 +48,13 @@ export interface Skip {
   config?: ProviderConfig;
 }
 
+/** A config that refuses new messages because its hard quota is used up: see `when_exceeded`. */
+interface Exhausted {
+  config: ProviderConfig;
+  /** The candidates that the rules name before it: a message that can go by one of them is not refused. */
+  ahead: readonly Candidate[];
+}
+
 /** Why a config is passed over whose hard quota is used up. */
 export const QUOTA_EXCEEDED = 'quota_exceeded';
 
@@ -55,6 +62,8 @@ export const QUOTA_EXCEEDED = 'quota_exceeded';
 export interface Route {
   candidates: Candidate[];
   skipped: Skip[];
+  /** Those of `skipped` that refuse a new message, in order; left out when there are none. One that is accepted already passes over them. */
+  exhausted?: Exhausted[];
   onAmbiguous: OnAmbiguous;
   reconcileSeconds: number;
 }
@@ -115,9 +124,11 @@ export class Router {
         route.skipped.push({ gateway, configId, reason: 'country_not_supported', temporary: false });
       else if (!this.circuits.canTry(configId))
         route.skipped.push({ gateway, configId, reason: 'circuit_open', temporary: true, config });
-      else if (config.quotas !== null && configId !== request.lane && this.quotas.configUsedUp(config))
+      else if (config.quotas !== null && configId !== request.lane && this.quotas.configUsedUp(config)) {
         route.skipped.push({ gateway, configId, reason: QUOTA_EXCEEDED, temporary: true, config });
-      else route.candidates.push({ gateway, configId, reason, config });
+        if (config.quotas.when_exceeded !== 'failover')
+          (route.exhausted ??= []).push({ config, ahead: [...route.candidates] });
+      } else route.candidates.push({ gateway, configId, reason, config });
     }
     if (!this.budgets.isEmpty) this.order(route, request.messageId);
     return route;

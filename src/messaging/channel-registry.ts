@@ -1,4 +1,5 @@
 import type { Channel } from '../kernel/channel';
+import type { OwnTemplateRequest } from './own-templates';
 import type { SendOptionsDto } from './intake/send-options.dto';
 
 /** What a channel makes of a validated request: the recipient and content in the form that gateways read. */
@@ -22,6 +23,11 @@ export interface ChannelDescriptor<Dto extends SendOptionsDto = SendOptionsDto> 
   dto: new () => Dto;
   /** How long a message is worth sending when the request does not say, milliseconds. */
   defaultExpiryMs: number;
+  /**
+   * The tenant's own template that a request names, and the request with what the template says; undefined, as for most: none.
+   * @throws Problem naming the field
+   */
+  ownTemplate?(dto: Dto): { request: OwnTemplateRequest; fill(rendered: Record<string, unknown>): Dto } | undefined;
   /** What decorators cannot check, and normalisation. @throws Problem naming the field */
   prepare(dto: Dto): PreparedContent;
 }

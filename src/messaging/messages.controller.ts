@@ -3,6 +3,7 @@ import { ApiBody, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { decodeCursor, encodeCursor } from '../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../platform/http/openapi.decorators';
+import { timeOf } from '../platform/http/query-text';
 import { CurrentTenant, Scopes } from '../tenancy/auth.decorators';
 import type { Principal } from '../tenancy/principal';
 import { BatchService } from './intake/batch.service';
@@ -31,8 +32,8 @@ export class MessagesController {
     const [before] = query.cursor === undefined ? [] : decodeCursor(query.cursor, LIST, 1);
     const views = await this.reader.list(tenant.clientId, {
       ...query,
-      createdFrom: query.created_from === undefined ? undefined : Date.parse(query.created_from),
-      createdTo: query.created_to === undefined ? undefined : Date.parse(query.created_to),
+      createdFrom: query.created_from === undefined ? undefined : timeOf(query.created_from),
+      createdTo: query.created_to === undefined ? undefined : timeOf(query.created_to),
       before,
       limit: query.limit + 1,
     });

@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsISO8601, IsOptional, IsString, Length } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsOptional, IsString, Length } from 'class-validator';
 import { CHANNELS, MESSAGE_STATUSES } from '../kernel/channel';
 import { PageQueryDto } from '../platform/http/cursor';
+import { PhoneFilter, TimeFilter } from '../platform/http/query-text';
 import { AcceptedMessageView } from './record/message.view';
 import { FieldErrorView } from '../platform/http/problem.view';
 
@@ -21,6 +22,7 @@ export class ListMessagesQueryDto extends PageQueryDto {
   @IsOptional()
   @IsString()
   @Length(1, 320)
+  @PhoneFilter()
   to?: string;
 
   @ApiPropertyOptional({ description: 'Only with this tag.', example: 'orders' })
@@ -36,21 +38,21 @@ export class ListMessagesQueryDto extends PageQueryDto {
   reference?: string;
 
   @ApiPropertyOptional({
-    description: 'Accepted at this time or later.',
+    description: 'Accepted at this time or later: RFC 3339, or a date (UTC).',
     format: 'date-time',
     example: '2026-11-01T00:00:00Z',
   })
   @IsOptional()
-  @IsISO8601({ strict: true })
+  @TimeFilter()
   created_from?: string;
 
   @ApiPropertyOptional({
-    description: 'Accepted before this time.',
+    description: 'Accepted before this time: RFC 3339, or a date (UTC).',
     format: 'date-time',
     example: '2026-12-01T00:00:00Z',
   })
   @IsOptional()
-  @IsISO8601({ strict: true })
+  @TimeFilter()
   created_to?: string;
 }
 

@@ -28,6 +28,7 @@ import { SendWaits } from './intake/send-waits';
 import { Maintenance } from './maintenance';
 import { MessagesController } from './messages.controller';
 import { NamedSendService } from './named/named-send.service';
+import { OwnTemplates } from './own-templates';
 import { QuietHours } from './quiet/quiet-hours';
 import { QuietHoursRelease } from './quiet/quiet-hours-release';
 import { EngagementWriter } from './record/engagement-writer';
@@ -51,6 +52,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
   controllers: [MessagesController, SuppressionsController],
   providers: [
     ChannelRegistry,
+    OwnTemplates,
     InboundSignal,
     InboundWriter,
     UnmatchedAlerts,
@@ -91,6 +93,7 @@ import { SuppressionsService } from './suppression/suppressions.service';
   ],
   exports: [
     ChannelRegistry,
+    OwnTemplates,
     InboundSignal,
     InboundWriter,
     InboundPartKeeper,

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import {
   ApiExtraModels,
   ApiOperation,
@@ -9,9 +9,13 @@ import {
   getSchemaPath,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { Problem, type ProblemCode } from '../kernel/problem';
 import { Database } from '../platform/database/database';
 import { DISPATCH_QUEUE, type JobQueue } from '../platform/queue/job-queue';
+import type { HttpRequest } from '../platform/http/http-request';
 import { ApiMalformed } from '../platform/http/openapi.decorators';
+import { problemBody } from '../platform/http/problem-answer';
+import { FieldErrorView, type ProblemView } from '../platform/http/problem.view';
 import { Public } from '../tenancy/auth.decorators';
 
 export class HealthCheckView {
@@ -23,6 +27,9 @@ export class HealthCheckView {
 }
 
 export class HealthView {
+  @ApiProperty({ description: 'Whether the process can work.', example: true })
+  success: boolean;
+
   @ApiProperty({ description: '`ok` when the process can work.', enum: ['ok', 'unavailable'], example: 'ok' })
   status: 'ok' | 'unavailable';
 
@@ -33,6 +40,27 @@ export class HealthView {
     example: { database: { status: 'up', latency_ms: 1 }, queue: { status: 'up', latency_ms: 0 } },
   })
   checks?: Record<string, HealthCheckView>;
+}
+
+/** Not ready. What an orchestrator reads, and beside it the members of a problem, for clients that read every answer as one; `status` stays a word. */
+export class UnreadyView extends HealthView implements Omit<ProblemView, 'success' | 'status'> {
+  @ApiProperty({ description: 'What kind of problem it is.', example: '/problems/internal' })
+  type: string;
+
+  @ApiProperty({ description: 'The kind in words.', example: 'Something went wrong on our side' })
+  title: string;
+
+  @ApiProperty({ description: 'What does not work.', example: 'Not ready: the database is down.' })
+  detail: string;
+
+  @ApiProperty({ description: 'Stable machine word.', example: 'internal' })
+  code: ProblemCode;
+
+  @ApiProperty({ description: 'Always empty: no field is wrong.', type: [FieldErrorView], example: [] })
+  errors: FieldErrorView[];
+
+  @ApiProperty({ description: 'As `X-Request-Id`.', example: 'req_01kaqz9yq8e5v6m3c2n1b0a9s8' })
+  request_id: string;
 }
 
 /** A check that takes longer is down: an orchestrator asks every few seconds. */
@@ -60,7 +88,7 @@ export class HealthController {
   @ApiOperation({ operationId: 'getLiveness', summary: 'Whether the process runs' })
   @ApiResponse({ status: 200, description: 'It runs.', type: HealthView })
   live(): HealthView {
-    return { status: 'ok' };
+    return { success: true, status: 'ok' };
   }
 
   @Get('ready')
@@ -68,15 +96,24 @@ export class HealthController {
   @ApiMalformed()
   @ApiOperation({ operationId: 'getReadiness', summary: 'Whether the process can work: database and queue' })
   @ApiResponse({ status: 200, description: 'It can.', type: HealthView })
-  @ApiResponse({ status: 503, description: 'It cannot, now.', type: HealthView })
-  async ready(@Res({ passthrough: true }) response: Response): Promise<HealthView> {
+  @ApiResponse({ status: 503, description: 'It cannot, now.', type: UnreadyView })
+  async ready(
+    @Req() request: HttpRequest,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<HealthView | UnreadyView> {
     const [database, queue] = await Promise.all([
       timed(() => this.database.query('SELECT 1').then(() => true)),
       timed(async () => (await this.queue.waiting()) !== null),
     ]);
-    const ok = database.status === 'up' && queue.status === 'up' && !this.stopping;
-    response.status(ok ? 200 : 503);
-    return { status: ok ? 'ok' : 'unavailable', checks: { database, queue } };
+    const checks = { database, queue };
+    const faults = Object.entries(checks).flatMap(([name, { status }]) =>
+      status === 'up' ? [] : [`the ${name} is down`],
+    );
+    if (this.stopping) faults.push('the process is stopping');
+    if (faults.length === 0) return { success: true, status: 'ok', checks };
+    response.status(503).setHeader('Retry-After', '1');
+    const problem = problemBody(Problem.unavailable(`Not ready: ${faults.join(', ')}.`), request.id);
+    return { ...problem, status: 'unavailable', checks };
   }
 }
 

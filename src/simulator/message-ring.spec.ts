@@ -17,7 +17,14 @@ describe('MessageRing', () => {
   it('keeps the newest messages and forgets the others, ids too', () => {
     const ring = new MessageRing(3);
     for (const id of ['1', '2', '3', '4', '5']) ring.add(message(id));
-    expect([...ring.newestFirst()].map(({ externalId }) => externalId)).toEqual(['5', '4', '3']);
+    const kept = (before?: number) =>
+      [...ring.newestFirst(before)].map(([place, { externalId }]) => [place, externalId]);
+    expect(kept()).toEqual([
+      [4, '5'],
+      [3, '4'],
+      [2, '3'],
+    ]);
+    expect([kept(3), kept(2), kept(99)]).toEqual([[[2, '3']], [], kept()]);
     expect([ring.find('twilio', '2'), ring.find('twilio', '3')?.externalId, ring.find('vonage', '3')]).toEqual([
       undefined,
       '3',

@@ -7,18 +7,17 @@ export type KeptMessage = SimulatedMessage & { readonly callbacks: string[] };
 export class MessageRing {
   private readonly slots: Array<KeptMessage | undefined> = [];
   private readonly byId = new Map<string, KeptMessage>();
-  private next = 0;
   /** Messages received since the start. */
   total = 0;
 
   constructor(private readonly capacity: number) {}
 
   add(message: KeptMessage): void {
-    const old = this.slots[this.next];
+    const slot = this.total % this.capacity;
+    const old = this.slots[slot];
     if (old) this.byId.delete(keyOf(old.provider, old.externalId));
-    this.slots[this.next] = message;
+    this.slots[slot] = message;
     this.byId.set(keyOf(message.provider, message.externalId), message);
-    this.next = (this.next + 1) % this.capacity;
     this.total++;
   }
 
@@ -26,13 +25,13 @@ export class MessageRing {
     return this.byId.get(keyOf(provider, externalId));
   }
 
-  /** Newest first. */
-  *newestFirst(): Generator<KeptMessage> {
-    for (let back = 1; back <= this.capacity; back++) {
-      const message = this.slots[(this.next - back + this.capacity) % this.capacity];
-      if (message === undefined) return;
-      yield message;
-    }
+  /**
+   * Newest first, each with its place: how many were received before it.
+   * @param before only those with a lower place
+   */
+  *newestFirst(before = this.total): Generator<readonly [place: number, message: KeptMessage]> {
+    for (let place = Math.min(before, this.total) - 1; place >= 0 && place >= this.total - this.capacity; place--)
+      yield [place, this.slots[place % this.capacity]!];
   }
 }
 

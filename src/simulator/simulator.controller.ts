@@ -1,7 +1,9 @@
 import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ok, type Success } from '../platform/http/envelope';
-import { ApiData, ApiProblems } from '../platform/http/openapi.decorators';
+import { Problem } from '../kernel/problem';
+import { decodeCursor, encodeCursor } from '../platform/http/cursor';
+import { ok, page, type Page, type Success } from '../platform/http/envelope';
+import { ApiData, ApiPage, ApiProblems } from '../platform/http/openapi.decorators';
 import { Public } from '../tenancy/auth.decorators';
 import { magicRecipientsTable } from './magic-recipients';
 import { SimulateInboundDto } from './simulated-inbound.dto';
@@ -10,6 +12,8 @@ import { SimulatedInboundView } from './simulated-inbound.view';
 import { SimulatedMessageQueryDto } from './simulated-message.query';
 import { SimulatedMessageView } from './simulated-message.view';
 import { Simulator } from './simulator';
+
+const LIST = 'simulator/messages';
 
 const DESCRIPTION = `The stand-ins keep the newest 10,000 messages. The recipient chooses what happens:
 
@@ -32,14 +36,22 @@ export class SimulatorController {
     summary: 'List what the stand-ins received, newest first',
     description: DESCRIPTION,
   })
-  @ApiData(SimulatedMessageView, { description: 'Messages, newest first.', isArray: true })
+  @ApiPage(SimulatedMessageView, { description: 'A page of messages.' })
   @ApiProblems('invalid_request')
-  list(@Query() query: SimulatedMessageQueryDto): Success<SimulatedMessageView[]> {
-    const { to, provider, limit } = query;
-    return ok(
-      this.simulator
-        .messages({ ...(to && { to }), ...(provider && { provider }), limit })
-        .map((message) => SimulatedMessageView.of(message)),
+  list(@Query() query: SimulatedMessageQueryDto): Page<SimulatedMessageView> {
+    const { cursor, message_id: messageId, reference = messageId, ...filter } = query;
+    const [before] = cursor === undefined ? [] : decodeCursor(cursor, LIST, 1);
+    if (before !== undefined && !/^\d{1,15}$/.test(before))
+      throw Problem.field('cursor', 'invalid_cursor', 'is not a cursor of this list');
+    const found = this.simulator.page({
+      ...filter,
+      reference,
+      before: before === undefined ? undefined : Number(before),
+    });
+    return page(
+      found.messages.map((message) => SimulatedMessageView.of(message)),
+      found.next === null ? null : encodeCursor(LIST, String(found.next)),
+      query.limit,
     );
   }
 

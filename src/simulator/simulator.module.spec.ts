@@ -38,7 +38,7 @@ const echo = {
           to: body.toString(),
           from: null,
           body: 'Hi',
-          reference: null,
+          reference: `ref-${path.slice(1)}`,
         },
         accepted: () => ({ status: 202, body: 'taken' }),
         refused: (why) => ({ status: 400, body: why }),
@@ -126,27 +126,43 @@ describe('SimulatorModule', () => {
           to: '+15005550000',
           from: null,
           body: 'Hi',
-          reference: null,
+          reference: 'ref-e1',
           behaviour: 'delivered',
           accepted: true,
           received_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
           callbacks: [],
         },
       ],
+      meta: { next_cursor: null, limit: 50 },
     });
+  });
+
+  it('pages through all that is kept', async () => {
+    const seen: string[] = [];
+    let cursor = '';
+    do {
+      const { body } = await list(`?limit=1&cursor=${cursor}`);
+      seen.push(...body.data.map((item: { external_id: string }) => item.external_id));
+      cursor = body.meta.next_cursor as string;
+    } while (cursor !== null && seen.length < 9);
+    expect(seen).toEqual(['e3', 'e2', 'e1']);
   });
 
   it.each([
     ['?to=%2B15005550000', ['e1']],
     ['?provider=echo&limit=2', ['e3', 'e2']],
     ['?provider=twilio', []],
+    ['?to=+15005550000', ['e1']],
+    ['?message_id=msg_1', []],
+    ['?message_id=ref-e2', ['e2']],
+    ['?reference=ref-e1', ['e1']],
     ['?to=%2B15005550000&provider=twilio', []],
   ])('filters by %s', async (query, ids) => {
     const { body } = await list(query);
     expect(body.data.map((item: { external_id: string }) => item.external_id)).toEqual(ids);
   });
 
-  it.each(['?limit=0', '?limit=201', '?limit=x', '?to=', '?colour=red', '?cursor=x'])('refuses %s', async (query) => {
+  it.each(['?limit=0', '?limit=201', '?limit=x', '?colour=red', '?cursor=x'])('refuses %s', async (query) => {
     expect(await list(query)).toMatchObject({ status: 400, body: { success: false, code: 'invalid_request' } });
   });
 

@@ -77,8 +77,12 @@ export interface SimulatorOptions {
 }
 
 export interface MessageFilter {
-  to?: string;
-  provider?: string;
+  to?: string | undefined;
+  provider?: string | undefined;
+  /** The message id that the provider was given. */
+  reference?: string | undefined;
+  /** Only what came in before the message in this place. */
+  before?: number | undefined;
   limit: number;
 }
 
@@ -127,14 +131,25 @@ export class Simulator implements SimulatorPort {
 
   /** Kept messages, newest first. */
   messages(filter: MessageFilter): SimulatedMessage[] {
-    const found: SimulatedMessage[] = [];
-    for (const message of this.ring.newestFirst()) {
-      if (found.length >= filter.limit) break;
-      if (filter.to !== undefined && message.to !== filter.to) continue;
-      if (filter.provider !== undefined && message.provider !== filter.provider) continue;
-      found.push(message);
+    return this.page(filter).messages;
+  }
+
+  /** As {@link messages}, and the place to go on before; null when nothing older is kept that fits. */
+  page({ to, provider, reference, before, limit }: MessageFilter): {
+    messages: SimulatedMessage[];
+    next: number | null;
+  } {
+    const messages: SimulatedMessage[] = [];
+    let last = 0;
+    for (const [place, message] of this.ring.newestFirst(before)) {
+      if (to !== undefined && message.to !== to) continue;
+      if (provider !== undefined && message.provider !== provider) continue;
+      if (reference !== undefined && message.reference !== reference) continue;
+      if (messages.length === limit) return { messages, next: last };
+      messages.push(message);
+      last = place;
     }
-    return found;
+    return { messages, next: null };
   }
 
   /** Counts since the start, and the messages whose callbacks are not over. */

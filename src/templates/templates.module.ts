@@ -6,6 +6,7 @@ import { NotificationRunner } from './notifications/notification-runner';
 import { NotificationSender } from './notifications/notification-sender';
 import { NotificationsController } from './notifications/notifications.controller';
 import { NotificationsService } from './notifications/notifications.service';
+import { SendTemplate } from './send-template';
 import { TemplatePreview } from './template-preview';
 import { TemplatesController } from './templates.controller';
 import { TemplatesService } from './templates.service';
@@ -21,6 +22,7 @@ import { TemplatesService } from './templates.service';
   providers: [
     TemplatesService,
     TemplatePreview,
+    SendTemplate,
     NotificationSender,
     NotificationCancellation,
     NotificationRunner,

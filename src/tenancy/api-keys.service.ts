@@ -4,7 +4,7 @@ import { newId } from '../kernel/ids';
 import { Problem } from '../kernel/problem';
 import type { Secret } from '../kernel/secret';
 import { ChangeFeed } from '../platform/database/change-feed';
-import { Database } from '../platform/database/database';
+import { Database, type Transaction } from '../platform/database/database';
 import { decodeCursor, encodeCursor } from '../platform/http/cursor';
 import { hashApiKey, newApiKey } from './api-key';
 import { ApiKeyEntity } from './api-key.entity';
@@ -45,6 +45,7 @@ export class ApiKeysService {
     const apiKey = newApiKey();
     const key = await this.database.tenant(clientId, async (tx) => {
       await lockTenant(tx, clientId);
+      const expiresAt = by === undefined ? input.expiresAt : await expiryWithin(tx, by, input.expiresAt);
       if ((await tx.manager.countBy(ApiKeyEntity, { clientId })) >= MOST_KEYS) {
         throw new Problem('conflict', `A tenant has at most ${MOST_KEYS} API keys. Delete one first.`);
       }
@@ -52,6 +53,7 @@ export class ApiKeysService {
         id: newId('apiKey'),
         clientId,
         ...input,
+        expiresAt,
         hash: hashApiKey(apiKey),
         createdAt: new Date(this.clock.now()),
         lastUsedAt: null,
@@ -108,6 +110,18 @@ export class ApiKeysService {
       (key.expiresAt === null || key.expiresAt.getTime() > this.clock.now())
     );
   }
+}
+
+/** A key does not outlive the one that made it. @throws Problem 403 for one that is to, 401 when the calling one is deleted by now */
+async function expiryWithin(tx: Transaction, by: Principal, asked: Date | null): Promise<Date | null> {
+  const caller = await tx.manager.findOneBy(ApiKeyEntity, { clientId: by.clientId, id: by.keyId });
+  if (caller === null) throw new Problem('unauthorized', 'There is no such API key.');
+  if (caller.expiresAt === null || asked === null) return asked ?? caller.expiresAt;
+  if (asked.getTime() <= caller.expiresAt.getTime()) return asked;
+  const message = `must not be after the calling key’s own, ${caller.expiresAt.toISOString()}`;
+  throw new Problem('forbidden', 'A key cannot give more than it has.', {
+    errors: [{ field: 'expires_at', code: 'not_allowed', message }],
+  });
 }
 
 function refuseMoreThan(by: Principal, input: NewApiKey): void {

@@ -1,6 +1,7 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { createHash, hash as hashOf, timingSafeEqual } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { Response } from 'express';
 import { APP_CONFIG, type AppConfig } from '../config/app-config';
 import { CLOCK, type Clock } from '../kernel/clock';
@@ -14,7 +15,7 @@ import { KeyDirectory, type KnownKey } from './key-directory';
 import { KeyUsage } from './key-usage';
 import type { Scope } from './principal';
 import { accessOf, assertAllGuarded, routesOf } from './route-access';
-import { WrongKeyThrottle } from './wrong-key-throttle';
+import { WRONG_KEYS_PER_SECOND, WrongKeyThrottle } from './wrong-key-throttle';
 
 type GuardedRequest = HttpRequest & AuthenticatedRequest;
 
@@ -29,6 +30,7 @@ const LONGEST_KEY = 512;
 export class AuthGuard implements CanActivate {
   private readonly adminDigest: Buffer;
   private readonly rateLimit: RateLimitHeaders;
+  private readonly wrongKeyLimit = new RateLimitHeaders(WRONG_KEYS_PER_SECOND, 'wrong-keys');
   private readonly access = new WeakMap<Function, WeakMap<Function, Access>>();
   /** By method and path, as {@link GuardedRoute} has them. */
   private readonly byRoute = new Map<string, Access>();
@@ -53,20 +55,21 @@ export class AuthGuard implements CanActivate {
       if (access !== undefined) this.byRoute.set(`${method} ${path}`, access);
     }
     const adapter: unknown = this.adapters.httpAdapter;
-    if (adapter instanceof HttpAdapter) adapter.bodyGate = (request, route) => this.letBodyIn(request, route);
+    if (adapter instanceof HttpAdapter)
+      adapter.bodyGate = (request, response, route) => this.letBodyIn(request, response, route);
   }
 
   /** Whoever has no key at all cannot make the service read and parse megabytes. The route itself asks again, and for more. */
-  private letBodyIn(request: HttpRequest, route: string): void | Promise<void> {
+  private letBodyIn(request: HttpRequest, response: ServerResponse, route: string): void | Promise<void> {
     const access = this.byRoute.get(`${request.method} ${route}`);
     if (access === undefined || access.kind === 'public') return;
     const key = presentedKey(request);
     if (access.kind === 'admin') {
-      this.admitOperator(request, key);
+      this.admitOperator(request, response, key);
       return;
     }
     const hash = hashOf('sha256', key, 'hex');
-    if (this.keys.peek(hash) === undefined) return this.known(hash, request).then(() => undefined);
+    if (this.keys.peek(hash) === undefined) return this.known(hash, request, response).then(() => undefined);
   }
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -75,7 +78,7 @@ export class AuthGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<GuardedRequest>();
     const key = presentedKey(request);
-    if (access.kind === 'admin') return this.admitOperator(request, key);
+    if (access.kind === 'admin') return this.admitOperator(request, http.getResponse<Response>(), key);
     const hash = hashOf('sha256', key, 'hex');
     const known = this.keys.peek(hash);
     if (known !== undefined) return this.admit(known, access.scopes, request, http.getResponse<Response>());
@@ -94,11 +97,11 @@ export class AuthGuard implements CanActivate {
     return access;
   }
 
-  private admitOperator(request: HttpRequest, key: string): boolean {
+  private admitOperator(request: HttpRequest, response: ServerResponse, key: string): boolean {
+    const digest = createHash('sha256').update(key).digest();
     // Digests have one length, so the comparison tells nothing of the key's.
-    if (timingSafeEqual(createHash('sha256').update(key).digest(), this.adminDigest)) return true;
-    this.holdUp(request);
-    this.throttle.wrong(this.addresses.of(request));
+    if (timingSafeEqual(digest, this.adminDigest)) return true;
+    this.countWrong(digest.toString('hex'), request, response);
     throw unauthorized("This needs the operator's key.");
   }
 
@@ -108,15 +111,16 @@ export class AuthGuard implements CanActivate {
     request: GuardedRequest,
     response: Response,
   ): Promise<boolean> {
-    return this.admit(await this.known(hash, request), scopes, request, response);
+    return this.admit(await this.known(hash, request, response), scopes, request, response);
   }
 
-  private async known(hash: string, request: HttpRequest): Promise<KnownKey> {
-    if (!this.keys.isFamiliar(hash)) this.holdUp(request);
-    const known = await this.keys.find(hash);
+  private async known(hash: string, request: HttpRequest, response: ServerResponse): Promise<KnownKey> {
+    const isSuspect = !this.keys.isFamiliar(hash) && this.throttle.waitMs(this.addresses.of(request)) > 0;
+    const find = () => this.keys.find(hash);
+    const known = await (isSuspect ? this.throttle.inTurn(find) : find());
     if (known !== undefined) return known;
-    this.throttle.wrong(this.addresses.of(request));
-    throw unauthorized('There is no such API key.');
+    this.countWrong(hash, request, response);
+    throw noSuchKey();
   }
 
   private admit(known: KnownKey, scopes: readonly Scope[], request: GuardedRequest, response: Response): boolean {
@@ -144,9 +148,12 @@ export class AuthGuard implements CanActivate {
     if (!taken) throw rateLimited('This API key makes too many requests.', bucket.waitMs());
   }
 
-  private holdUp(request: HttpRequest): void {
-    const waitMs = this.throttle.waitMs(this.addresses.of(request));
-    if (waitMs > 0) throw rateLimited('Too many wrong keys came from this address.', waitMs);
+  /** @throws Problem 429 when too many came from the address already */
+  private countWrong(hash: string, request: HttpRequest, response: ServerResponse): void {
+    const waitMs = this.throttle.wrong(this.addresses.of(request), hash);
+    if (waitMs === 0) return;
+    this.wrongKeyLimit.set(response, 0, waitMs);
+    throw rateLimited('Too many wrong keys came from this address.', waitMs);
   }
 }
 
@@ -163,8 +170,12 @@ function presentedKey(request: HttpRequest): string {
     key = header;
   }
   if (!key) throw unauthorized('An API key is needed: `Authorization: Bearer <key>`.');
-  if (key.length > LONGEST_KEY) throw unauthorized('There is no such API key.');
+  if (key.length > LONGEST_KEY) throw noSuchKey();
   return key;
+}
+
+function noSuchKey(): Problem {
+  return unauthorized('There is no such API key.');
 }
 
 function unauthorized(detail: string): Problem {

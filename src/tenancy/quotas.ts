@@ -7,12 +7,18 @@ export const QUOTA_MODES = ['hard', 'soft'] as const;
 /** `hard`: what is over the quota is refused; `soft`: it is accepted, and events tell of it. */
 export type QuotaMode = (typeof QUOTA_MODES)[number];
 
+export const WHEN_EXCEEDED = ['refuse', 'failover'] as const;
+/** What a new message finds whose gateway has used up its hard quota: `refuse`: 429; `failover`: the next gateway. */
+export type WhenExceeded = (typeof WHEN_EXCEEDED)[number];
+
 /** Most messages that may be accepted in a period; a period without a figure has no limit. As stored, and as on the wire. */
 export interface Quotas {
   daily?: number;
   monthly?: number;
   /** Default: `hard`. */
   mode?: QuotaMode;
+  /** Of a config only. Default: `refuse`. */
+  when_exceeded?: WhenExceeded;
 }
 
 export const MOST_QUOTA = 1_000_000_000_000;

@@ -204,16 +204,34 @@ describe('tenancy', () => {
       for (let i = 0; i < 130; i++) {
         const answer = await as(`um_${String(i).padStart(43, 'z')}`, http().get('/v1/me'));
         codes.push(answer.status);
-        if (answer.status === 429) expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+        if (answer.status === 429) {
+          expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+          expect(answer.headers['ratelimit-policy']).toBe('"wrong-keys";q=10;w=1');
+          expect(answer.headers['ratelimit']).toBe('"wrong-keys";r=0;t=1');
+        }
       }
       expect(codes[0]).toBe(401);
       expect(codes.at(-1)).toBe(429);
       await as(acme.api_key, http().get('/v1/me')).expect(200);
+      // Nor one that nobody has used yet, and a wrong one that is known by now costs nothing.
+      const fresh = await createTenant({ name: 'Neighbour' });
+      const many = await Promise.all(Array.from({ length: 20 }, () => as(fresh.api_key, http().get('/v1/me'))));
+      expect(many.map(({ status }) => status)).toEqual(Array<number>(20).fill(200));
+      await as(`um_${'1'.padStart(43, 'z')}`, http().get('/v1/me')).expect(401);
       test.clock.advance(11_000);
       // No longer fresh in memory, and yet no guess.
       await as(acme.api_key, http().get('/v1/me')).expect(200);
       await asAdmin(http().get('/admin/tenants')).expect(200);
       await as(`um_${'y'.repeat(43)}`, http().get('/v1/me')).expect(401);
+    });
+
+    it('answers 401 to one wrong key however often it comes, and counts it once', async () => {
+      for (const path of ['/v1/me', '/admin/tenants']) {
+        const ask = (key: string) => as(key, http().get(path));
+        const repeats = await Promise.all(Array.from({ length: 250 }, () => ask(`um_${'r'.repeat(43)}`)));
+        expect(new Set(repeats.map(({ status }) => status))).toEqual(new Set([401]));
+        await ask(`um_${path.length}${'n'.repeat(42)}`).expect(401);
+      }
     });
   });
 
@@ -273,6 +291,22 @@ describe('tenancy', () => {
       expect(await directory.get(acme.client_id)).toMatchObject({ quotas: {}, allowedSecretRefs: ['env:ACME_*'] });
       const read = await asAdmin(http().get(`/admin/tenants/${acme.client_id}`)).expect(200);
       expect((read.body as { data: unknown }).data).toMatchObject({ client_id: acme.client_id, quotas: {} });
+    });
+
+    it.each([
+      ['ACME_Nord-2', 'acme_nord-2'],
+      ['24-7', '24-7'],
+      ['x'.repeat(48), 'x'.repeat(48)],
+    ])('takes the slug %s', async (slug, lowered) => {
+      const tenant = await createTenant({ name: 'Slug', slug });
+      expect(tenant.client_id).toMatch(new RegExp(`^${lowered}_[a-z0-9]{16}$`));
+      await as(tenant.api_key, http().get('/v1/me')).expect(200);
+      await asAdmin(http().get(`/admin/audit?client_id=${tenant.client_id}`)).expect(200);
+    });
+
+    it.each(['', '-x', '_x', 'a b', 'ü', 'x'.repeat(49)])('refuses the slug %j', async (slug) => {
+      const answer = await asAdmin(http().post('/admin/tenants').send({ name: 'Slug', slug })).expect(400);
+      expect(answer.body).toMatchObject({ errors: [{ field: 'slug', code: 'invalid_format' }] });
     });
 
     it('names every wrong field and changes nothing', async () => {
@@ -376,6 +410,25 @@ describe('tenancy', () => {
       await createKey(keeper.api_key, { name: 'y', scopes: ['messages:read'] });
     });
 
+    it('makes no key that outlives the calling one', async () => {
+      const at = (ms: number) => new Date(test.clock.now() + ms).toISOString();
+      const end = at(3_600_000);
+      const keeper = await createKey(other.api_key, { name: 'keeper', scopes: ['keys:write'], expires_at: end });
+      const make = (body: object) =>
+        as(
+          keeper.api_key,
+          http()
+            .post('/v1/api-keys')
+            .send({ name: 'x', scopes: ['keys:write'], ...body }),
+        );
+      const expiry = async (body: object) =>
+        ((await make(body).expect(201)).body as { data: { expires_at: string | null } }).data.expires_at;
+      expect(await expiry({})).toBe(end);
+      expect(await expiry({ expires_at: at(60_000) })).toBe(at(60_000));
+      const refused = await make({ expires_at: at(3_600_001) }).expect(403);
+      expect(refused.body).toMatchObject({ code: 'forbidden', errors: [{ field: 'expires_at', code: 'not_allowed' }] });
+    });
+
     it('lets a sandbox key make sandbox keys only', async () => {
       const sandbox = await createKey(other.api_key, { name: 's', scopes: ['keys:write'], sandbox: true });
       await as(
@@ -440,7 +493,7 @@ describe('tenancy', () => {
         const answer = await as(acme.api_key, http().get(`/v1/api-keys?cursor=${cursor}`)).expect(400);
         expect(answer.body).toMatchObject({ errors: [{ field: 'cursor', code: 'invalid_cursor' }] });
       }
-      for (const limit of ['0', '201', '1.5', 'x', '']) {
+      for (const limit of ['0', '201', '1.5', 'x']) {
         const answer = await as(acme.api_key, http().get(`/v1/api-keys?limit=${limit}`)).expect(400);
         expect(answer.body).toMatchObject({ errors: [{ field: 'limit' }] });
       }

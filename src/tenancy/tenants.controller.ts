@@ -33,7 +33,7 @@ export class TenantsController {
   async create(@Body() body: CreateTenantDto): Promise<Success<CreatedTenantView>> {
     const { clientId, name, createdAt, apiKey, webhookSigningSecret } = await this.tenants.create({
       name: body.name,
-      slug: body.slug,
+      slug: body.slug?.toLowerCase(),
       allowedSecretRefs: body.allowed_secret_refs,
     });
     return ok({

@@ -1,9 +1,9 @@
-import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { UsageFiguresView, UsagePanelView } from '../gateway/usage/usage.view';
 import type { RebuiltUsage } from './usage-rebuild';
 
-/** Figures of one group. Grouped by status there is only the number of messages. */
-export class UsageGroupView extends PartialType(UsageFiguresView) {
+/** Figures of one group. Grouped by status only the numbers of messages tell something; parts, cost, opens and the like are 0. */
+export class UsageGroupView extends UsageFiguresView {
   @ApiProperty({
     description:
       'What tells the group: `2026-11-22` (day), `2026-11-22T08:00+01:00` (hour), `2026-11` (month), a channel, the id of a config (`none`: no gateway was asked), a status or a tenant.',

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../kernel/clock';
 import { Problem } from '../kernel/problem';
 import { ConfigDirectory } from '../gateway/configs/config-directory';
-import type { UsageFigures } from '../gateway/usage/usage-figures';
+import { NO_USAGE, type UsageFigures } from '../gateway/usage/usage-figures';
 import { usagePeriodOf, type UsagePeriod } from '../gateway/usage/usage-query';
 import { UsageFiguresView } from '../gateway/usage/usage.view';
 import { COUNTED_STATUSES } from '../messaging/metering/contribution';
@@ -102,13 +102,31 @@ function groupsOf(rows: readonly UsageRow[], groupBy: AdminUsageGroup): UsageGro
   }));
 }
 
+/** By status only messages are counted: what they cost, their parts and their opens belong to all statuses together, and are 0 in each; rates of them are not known. */
 function statusGroups(figures: UsageFigures): UsageGroupView[] {
   const messages = {
     ...figures,
     delivered: figures.delivered - figures.read,
     failed: figures.failed - figures.undelivered,
   };
-  return COUNTED_STATUSES.map((status) => ({ key: status, messages: messages[status] }));
+  return COUNTED_STATUSES.map((status) => ({
+    key: status,
+    messages: messages[status],
+    ...UsageFiguresView.of(figuresOf(status, messages[status])),
+    open_rate: null,
+    click_rate: null,
+  }));
+}
+
+/** The figures of so many messages of one status, as they add up to those of all. */
+function figuresOf(status: (typeof COUNTED_STATUSES)[number], count: number): UsageFigures {
+  return {
+    ...NO_USAGE,
+    [status]: count,
+    ...(status === 'read' && { delivered: count }),
+    ...(status === 'undelivered' && { failed: count }),
+    ...(status !== 'expired' && status !== 'canceled' && { sends: count }),
+  };
 }
 
 function keyOf(row: UsageRow, groupBy: Exclude<AdminUsageGroup, 'none' | 'status'>): string {

@@ -170,7 +170,7 @@ describe('provider configs', () => {
   });
 
   it.each([
-    ['credentials.account_sid', { credentials: { account_sid: 'AC1', auth_token: 'x' } }],
+    ['credentials.account_sid', { credentials: { account_sid: 'AC1/2', auth_token: 'x' } }],
     ['credentials.auth_token_ref', { credentials: { account_sid: `AC${'0'.repeat(32)}` } }],
     ['credentials', { credentials: 'x' }],
     ['credentials.password', { credentials: { account_sid: `AC${'0'.repeat(32)}`, auth_token: 'x', password: 'y' } }],

@@ -92,6 +92,94 @@ describe('email', () => {
     expect(await received(to, provider)).toMatchObject({ reference: id, body: 'Your order is here.' });
   });
 
+  describe('a template of one’s own', () => {
+    const letter = {
+      subject: 'Order {{ order.number }}',
+      text: 'Hi {{ name }}, thanks.',
+      html: '<p>Hi {{ name }}, thanks.</p>',
+    };
+    const template = async (channels: object = { email: letter }): Promise<string> => {
+      const made = await tenant.api.post('/v1/templates', { name: 'Order', channels, variables: ['name'] });
+      assertStatus(made, 201);
+      return made.body.data.id as string;
+    };
+    const data = { name: 'Ada & Co', order: { number: 8121 } };
+    const write = (body: object) => tenant.api.post('/v1/email/send', body);
+    const contentOf = async (id: string) => (await tenant.message(id)).content;
+
+    it('is rendered when the message is accepted; a subject of the request comes before its own', async () => {
+      const id = await template();
+      const body = { to: 'own-template@example.net', template_id: id, template_data: data, provider: 'sendgrid' };
+      const sent = await write({ ...body, idempotency_key: 'own template' });
+      assertStatus(sent, 202);
+      const messageId = sent.body.data.message_id as string;
+      expect(await contentOf(messageId)).toEqual({
+        to: [{ email: body.to }],
+        subject: 'Order 8121',
+        text: 'Hi Ada & Co, thanks.',
+        html: '<p>Hi Ada &amp; Co, thanks.</p>',
+      });
+      await tenant.until(messageId, ({ status }) => status === 'delivered');
+      expect(await received(body.to, 'sendgrid')).toMatchObject({ body: 'Hi Ada & Co, thanks.' });
+      const own = await write({ ...body, subject: 'My own' });
+      expect(await contentOf(own.body.data.message_id)).toMatchObject({
+        subject: 'My own',
+        text: 'Hi Ada & Co, thanks.',
+      });
+      assertStatus(await tenant.api.delete(`/v1/templates/${id}`), 200);
+      const again = await write({ ...body, idempotency_key: 'own template' });
+      expect([again.status, again.body.data.message_id]).toEqual([202, messageId]);
+    });
+
+    it('works in a batch, at a provider, as what follows, and in a dry run', async () => {
+      const item = { to: 'many@example.net', template_id: await template(), template_data: data };
+      const batch = await tenant.api.post('/v1/messages/batch', {
+        messages: [
+          { channel: 'email', ...item },
+          { channel: 'email', ...item, template_data: {} },
+        ],
+      });
+      const [first, second] = batch.body.data.results;
+      expect(await contentOf(first.message_id)).toMatchObject({ subject: 'Order 8121' });
+      expect(second.error.errors[0]).toMatchObject({
+        field: 'messages[1].template_data.name',
+        code: 'missing_variable',
+      });
+      const named = await tenant.api.post('/communication/mailgun/emails/', item);
+      assertStatus(named, 202);
+      expect(await contentOf(named.body.data.message_id)).toMatchObject({ html: '<p>Hi Ada &amp; Co, thanks.</p>' });
+      const follows = [{ channel: 'email', after_seconds: 60, ...item }];
+      assertStatus(await post({ to: 'first@example.net', on_undelivered: follows }), 202);
+      const wrong = await post({
+        to: 'first@example.net',
+        on_undelivered: [{ ...follows[0], template_id: 'tpl_01kaqz9yq8e5v6m3c2n1b0a9s8' }],
+      });
+      expect([wrong.status, wrong.body.errors[0].field]).toEqual([422, 'on_undelivered[0].template_id']);
+      const dry = await write({ ...item, dry_run: true });
+      expect(dry.body.data).toMatchObject({ status: 'queued', candidates: [{ gateway: 'sendgrid' }, {}] });
+    });
+
+    it('is refused when it is none, has no email, or misses a variable, and names the field', async () => {
+      const to = 'nobody@example.net';
+      const id = await template();
+      const other = await service.tenant({ twilio: false, vonage: false, sms: null });
+      const refusals: Array<[object, string, string, number]> = [
+        [{ template_id: 'tpl_01kaqz9yq8e5v6m3c2n1b0a9s8' }, 'template_id', 'not_found', 422],
+        [{ template_id: 'tpl_x' }, 'template_id', 'not_found', 422],
+        [{ template_id: await template({ sms: { message: 'x' } }) }, 'template_id', 'not_in_template', 422],
+        [{ template_id: id, template_data: { order: {} } }, 'template_data.name', 'missing_variable', 422],
+        [{ template_id: id, text: 'x', template_data: data }, 'template_id', 'not_allowed', 400],
+        [{ template_id: 'd-1' }, 'subject', 'required', 400],
+      ];
+      for (const [body, field, code, status] of refusals) {
+        const refused = await write({ to, ...body });
+        expect([body, refused.status, refused.body.errors[0]]).toMatchObject([body, status, { field, code }]);
+      }
+      const stolen = await other.api.post('/v1/email/send', { to, template_id: id, template_data: data });
+      expect([stolen.status, stolen.body.errors[0].field]).toEqual([422, 'template_id']);
+    });
+  });
+
   it.each(['sendgrid', 'mailgun'])('hands on names, subjects and addresses of any script by %s', async (provider) => {
     const to = `jörg-${provider}@bücher.example`;
     const text = 'Grüße 🚀 用户';

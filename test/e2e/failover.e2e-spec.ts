@@ -329,7 +329,9 @@ async function circuitScenario(): Promise<Record<string, Wire>> {
   const numbers = Array.from({ length: 5 }, () => freshNumber());
   for (const to of numbers) service.twilio.on(to, unavailable);
   for (const to of numbers) await alone.until(await alone.send(to), done);
-  const health = (await alone.api.get('/v1/gateways/health')).body.data;
+  const listed = await alone.api.get('/v1/gateways/health');
+  expect(listed.body.meta).toEqual({ next_cursor: null, limit: 200 });
+  const health = listed.body.data;
   const preview = (await alone.api.post('/v1/gateways/preview', { channel: 'sms', to: numbers[0] })).body.data;
   const passedOver = freshNumber();
   const other = await alone.until(await alone.send(passedOver), done);

@@ -217,7 +217,6 @@ describe('on_undelivered', () => {
   const ok = '+393331234567';
   it.each<[unknown, string, number?]>([
     ['x', 'on_undelivered'],
-    [[], 'on_undelivered'],
     [Array(6).fill(item(ok)), 'on_undelivered'],
     [[7], 'on_undelivered[0]'],
     [[item(ok), null], 'on_undelivered[1]'],
@@ -242,6 +241,14 @@ describe('on_undelivered', () => {
     const refused = await tenant.api.post('/v1/sms/send', { to: ok, message: 'x', on_undelivered: list });
     expect([refused.status, refused.body.errors[0].field]).toEqual([status, field]);
     expect(await service.database.database.query('SELECT count(*) FROM messages')).toEqual(before);
+  });
+
+  it('takes an empty list as none', async () => {
+    const id = await tenant.send(freshNumber(), { on_undelivered: [], tags: [] });
+    expect(await tenant.message(id)).toMatchObject({ tags: [] });
+    expect(
+      await service.database.database.query('SELECT 1 FROM message_fallbacks WHERE message_id = $1', [id]),
+    ).toEqual([]);
   });
 
   it('is another tenant’s to nobody', async () => {

@@ -121,6 +121,37 @@ describe('gateways: which way a message goes', () => {
     expect((await of('+393331234567')).candidates).toEqual([]);
   });
 
+  it('says in a dry run why nothing can take a message, as the send would be refused', async () => {
+    const alone = await service.tenant({ twilio: { supported_countries: ['SE'], max_per_second: 60 } });
+    const body = { to: '+393331234567', message: 'x', provider: 'twilio' };
+    const explained = async (more: object) => {
+      const refused = await alone.api.post('/v1/sms/send', { ...body, ...more });
+      const dry = await alone.api.post('/v1/sms/send', { ...body, ...more, dry_run: true });
+      assertStatus(dry, 200);
+      expect(dry.body.data.refusal).toEqual({ code: refused.body.code, detail: refused.body.detail });
+      return dry.body.data as Wire;
+    };
+    expect(await explained({})).toMatchObject({
+      status: 'refused',
+      refusal: { code: 'no_gateway_available' },
+      candidates: [],
+      skipped: [{ gateway: 'twilio', config_id: alone.twilio.id, reason: 'country_not_supported' }],
+      segments: 1,
+    });
+    const follows = [{ channel: 'whatsapp', after_seconds: 5, to: body.to, message: 'x' }];
+    const item = await explained({ provider: undefined, on_undelivered: follows });
+    expect(item).toMatchObject({ status: 'refused', candidates: [{ gateway: 'vonage' }] });
+    expect(item.refusal.detail).toContain('on_undelivered[0]');
+    const wrong = await alone.api.post('/v1/sms/send', { ...body, message: '', dry_run: true });
+    expect([wrong.status, wrong.body.errors[0].field]).toEqual([400, 'message']);
+  });
+
+  it('says in a dry run how many sends the rates allow at the moment', async () => {
+    const alone = await service.tenant({ twilio: { max_per_second: 60 } });
+    const dry = await alone.api.post('/v1/sms/send', { to: '+393331234567', message: 'x', dry_run: true });
+    expect(dry.body.data.candidates[0]).toMatchObject({ gateway: 'twilio', max_per_second: 60, rate_available: 3 });
+  });
+
   it.each([
     ['gateways', {}],
     ['gateways', { gateways: [] }],
@@ -146,6 +177,11 @@ describe('gateways: which way a message goes', () => {
     expect((await tenant.api.get('/v1/gateways')).text).toBe(before);
   });
 
+  it('reads the recipient of a preview as that of a send', async () => {
+    for (const to of ['+39 333 123 4567', '+39 (333) 123-45.67'])
+      expect([to, reasons(await preview(to))]).toEqual([to, reasons(await preview('+393331234567'))]);
+  });
+
   it('takes no target without an active config', async () => {
     const alone = await service.tenant();
     assertStatus(await alone.api.post(`/communication/vonage/configs/${alone.vonage.id}/pause`), 200);
@@ -157,6 +193,9 @@ describe('gateways: which way a message goes', () => {
   it('previews nothing for a recipient that is none', async () => {
     for (const body of [
       { channel: 'sms', to: 'x' },
+      { channel: 'sms', to: '+3' },
+      { channel: 'sms', to: '+9991234567' },
+      { channel: 'whatsapp', to: '0701234567' },
       { channel: 'sms' },
       { to: '+393331234567' },
       { channel: 'pigeon', to: 'x' },

@@ -56,6 +56,22 @@ describe('idempotency', () => {
     expect((await sandbox.post('/v1/sms/send', body, key('live first'))).status).toBe(422);
   });
 
+  it('answers again also when the record is gone before the key', async () => {
+    const body = { to: freshNumber(), message: 'x' };
+    const first = await send(body, key('gone'));
+    assertStatus(first, 202);
+    const id = first.body.data.message_id;
+    await tenant.until(id, ({ status }) => status === 'sent');
+    await service.database.database.execute('DELETE FROM messages WHERE client_id = $1 AND id = $2', [
+      tenant.clientId,
+      id,
+    ]);
+    const again = await send(body, key('gone'));
+    expect([again.status, again.headers['idempotent-replayed'], again.body]).toEqual([202, 'true', first.body]);
+    expect((await send({ ...body, message: 'y' }, key('gone'))).status).toBe(422);
+    expect(service.twilio.sends(body.to)).toHaveLength(1);
+  });
+
   it('takes any text as a key, and no two as the same', async () => {
     const to = freshNumber();
     const keys = ['a', 'A', ' a', 'ä', 'a\u0308', '🙂'.repeat(127), "'; DROP TABLE messages --", 'a\nb', '%00'];

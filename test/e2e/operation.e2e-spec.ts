@@ -26,9 +26,9 @@ describe('operation', () => {
   afterAll(() => service?.stop());
 
   it('is live and ready, and says what it checked', async () => {
-    expect((await service.anonymous.get('/health/live')).body).toEqual({ status: 'ok' });
+    expect((await service.anonymous.get('/health/live')).body).toEqual({ success: true, status: 'ok' });
     const ready = await service.anonymous.get('/health/ready');
-    expect([ready.status, ready.body.status]).toEqual([200, 'ok']);
+    expect([ready.status, ready.body.success, ready.body.status]).toEqual([200, true, 'ok']);
     expect(ready.body.checks).toMatchObject({ database: { status: 'up' }, queue: { status: 'up' } });
   });
 
@@ -132,6 +132,41 @@ describe('the simulator', () => {
     await tenant.until(id, (message) => message.attempts.length === 1);
     const read = await tenant.api.get(`/communication/twilio/configs/${config.body.data.id}`);
     expect(read.body.data).toMatchObject({ status: 'error', last_error: { provider_code: '20003' } });
+  });
+
+  it.each([
+    ['sms', 'twilio', { credentials: { account_sid: 'ACtest', auth_token: 'x' }, from_number: '+15005550006' }],
+    ['sms', 'vonage', { credentials: { api_key: 'my-test-key', api_secret: 'x' }, from: 'Acme' }],
+    ['telegram', 'telegram', { credentials: { bot_token: 'test-token' } }],
+    [
+      'whatsapp',
+      'whatsapp',
+      {
+        credentials: {
+          access_token: 'x',
+          phone_number_id: 'phone_1',
+          business_account_id: 'business-1',
+          webhook_verify_token: 'x',
+          app_secret: 'x',
+        },
+      },
+    ],
+  ])('sends %s by %s with credentials that were made up', async (channel, slug, config) => {
+    const made = await tenant.api.post(`/communication/${slug}/configs`, {
+      ...config,
+      display_name: 'Made up',
+      status: 'active',
+    });
+    assertStatus(made, 201);
+    const test = await tenant.api.post(`/communication/${slug}/configs/${made.body.data.id}/test`);
+    expect(test.body.data).toMatchObject({ healthy: true });
+    const sent = await tenant.api.post(`/v1/${channel}/send`, {
+      to: channel === 'telegram' ? '4711' : '+393331234567',
+      message: 'x',
+      provider: made.body.data.id,
+    });
+    assertStatus(sent, 202);
+    await tenant.until(sent.body.data.message_id, ({ status }) => status === 'delivered' || status === 'sent');
   });
 
   it('takes bad filters as bad input', async () => {

@@ -64,6 +64,7 @@ describe('quotas', () => {
       errors: [{ field: 'quotas.daily', code: 'quota_exceeded' }],
     });
     const [quota] = await quotas(tenant);
+    expect((await tenant.api.get('/v1/quotas')).body.meta).toEqual({ next_cursor: null, limit: 200 });
     expect(quota).toMatchObject({
       scope: 'tenant',
       period: 'daily',
@@ -163,9 +164,50 @@ describe('quotas', () => {
     expect((await quotas(tenant))[0]).toMatchObject({ mode: 'soft', limit: 5, used: 8, remaining: 0 });
   });
 
-  test('of a config pass it over, and refuse when no gateway is left', async () => {
+  test('of a config refuse what would take it, whatever the routes name after it', async () => {
     const tenant = await service.tenant();
     await limitConfig(tenant, 'twilio', { daily: 2 });
+    for (let index = 0; index < 2; index++) await tenant.send(freshNumber());
+    const refused = await post(tenant.api);
+    expect([refused.status, refused.body.code, refused.body.errors[0].field]).toEqual([
+      429,
+      'quota_exceeded',
+      `configs.${tenant.twilio.id}.quotas.daily`,
+    ]);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    // The process that has not seen it yet finds out.
+    const other = tenant.api.at(second.url);
+    assertStatus(await post(other), 429);
+    const refusal = { code: 'quota_exceeded', detail: refused.body.detail };
+    expect(await dryRun(other)).toMatchObject({
+      status: 'refused',
+      refusal,
+      skipped: [{ gateway: 'twilio', reason: 'quota_exceeded' }],
+      quotas: [{ scope: 'config', config_id: tenant.twilio.id, remaining: 0 }],
+    });
+    const preview = await other.post('/v1/gateways/preview', { channel: 'sms', to: freshNumber() });
+    expect(preview.body.data).toMatchObject({
+      candidates: [{ gateway: 'vonage' }],
+      skipped: [{ gateway: 'twilio', reason: 'quota_exceeded', temporary: true }],
+      refusal,
+    });
+    // What need not take it is not refused, and neither is what was promised before.
+    assertStatus(await post(tenant.api, { provider: 'vonage' }), 202);
+    assertStatus(await post(tenant.api, { sandbox: true }), 200);
+    const follower = freshNumber();
+    const item = { channel: 'sms', after_seconds: 1, to: follower, message: 'hello' };
+    await tenant.send(freshNumber(), { provider: 'vonage', on_undelivered: [item] });
+    await until('the one that follows is sent by the next gateway', async () => {
+      const found = await tenant.api.get(`/v1/messages?to=${follower}`);
+      return found.body.data[0]?.gateway === 'vonage';
+    });
+    await limitConfig(tenant, 'twilio', { daily: 2, when_exceeded: 'failover' });
+    assertStatus(await post(tenant.api), 202);
+  }, 60_000);
+
+  test('of a config that says so pass it over, and refuse when no gateway is left', async () => {
+    const tenant = await service.tenant();
+    await limitConfig(tenant, 'twilio', { daily: 2, when_exceeded: 'failover' });
     await limitConfig(tenant, 'vonage', { daily: 3 });
     const sent: string[] = [];
     for (let index = 0; index < 5; index++) sent.push(await tenant.send(freshNumber()));
@@ -200,7 +242,7 @@ describe('quotas', () => {
   test('of a config hold for many concurrent sends over two processes', async () => {
     const tenant = await service.tenant();
     await limit(tenant, { daily: 90 });
-    await limitConfig(tenant, 'twilio', { monthly: 50 });
+    await limitConfig(tenant, 'twilio', { monthly: 50, when_exceeded: 'failover' });
     const other = await elsewhere(tenant, 90);
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, index) => post(index % 2 === 0 ? tenant.api : other)),

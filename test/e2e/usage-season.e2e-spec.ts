@@ -324,6 +324,16 @@ describe('a season of emails', () => {
       expired: 0,
       canceled: is('canceled'),
     });
+    for (const name of ['sends', 'sent', 'delivered', 'read', 'failed', 'undelivered', 'expired', 'canceled'] as const)
+      expect([name, (byStatus.groups as Wire[]).reduce((sum, group) => sum + group[name], 0)]).toEqual([
+        name,
+        expected[name],
+      ]);
+    expect(Object.keys(byStatus.groups[0]).sort()).toEqual(
+      Object.keys(byConfig.groups[1])
+        .filter((name) => name !== 'gateway' && name !== 'display_name')
+        .sort(),
+    );
   });
 
   it('counts nothing twice when callbacks are processed again', async () => {

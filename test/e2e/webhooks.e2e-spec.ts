@@ -287,7 +287,7 @@ describe('events to clients', () => {
     expect(later).toHaveLength(60);
     expect(new Set(later.map(({ id }) => id)).size).toBe(60);
     expect(await tenant.events('message.delivered')).toHaveLength(31);
-    for (const query of ['after=x', 'types=message.gone', 'types=', 'limit=0'])
+    for (const query of ['after=x', 'types=message.gone', 'limit=0'])
       expect([query, (await tenant.api.get(`/v1/events?${query}`)).status]).toEqual([query, 400]);
   });
 

@@ -115,16 +115,22 @@ function checkBody(dto: SendEmailDto, report: Report): void {
   } else if (dto.subject.trim() === '') report('subject', 'required', 'must not be blank');
   if (dto.template_id !== undefined) {
     if (CONTROL.test(dto.template_id)) report('template_id', 'invalid_characters', 'must not hold control characters');
-    const beside = (['text', 'html'] as const).filter((field) => dto[field] !== undefined);
-    if (beside.length > 0) {
-      report('template_id', 'not_allowed', `must not be given together with ${beside.join(' and ')}`);
-    }
+    for (const { field, code, message } of bodyBesideTemplate(dto))
+      report(field, code, message.slice(field.length + 1));
     return;
   }
   if (dto.template_data !== undefined) report('template_data', 'not_allowed', 'needs a template_id');
   if (dto.text === undefined && dto.html === undefined) {
     report('text', 'required', 'is required where there is neither HTML nor a template');
   }
+}
+
+/** A template is all of a mail's body. */
+export function bodyBesideTemplate(dto: SendEmailDto): FieldError[] {
+  const beside = (['text', 'html'] as const).filter((field) => dto[field] !== undefined);
+  if (beside.length === 0) return [];
+  const message = `template_id must not be given together with ${beside.join(' and ')}`;
+  return [{ field: 'template_id', code: 'not_allowed', message }];
 }
 
 function checkHeaders({ headers = {}, tracking }: SendEmailDto, report: Report): void {

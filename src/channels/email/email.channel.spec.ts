@@ -53,6 +53,9 @@ describe('email content', () => {
       bcc: [{ email: '用户@例え.jp' }],
       reply_to: { email: 'help@example.com' },
     });
+    expect(prepare({ cc: [], bcc: [], attachments: [], reply_to: [], tags: [], on_undelivered: [] })).toEqual(
+      prepare({}),
+    );
     expect(emailChannel.defaultExpiryMs).toBe(24 * 3600 * 1000);
   });
 

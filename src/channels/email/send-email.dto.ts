@@ -2,7 +2,6 @@ import { ApiExtraModels, ApiProperty, ApiPropertyOptional, getSchemaPath } from 
 import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
-  ArrayNotEmpty,
   IsArray,
   IsBoolean,
   IsDefined,
@@ -10,9 +9,11 @@ import {
   IsOptional,
   IsString,
   Length,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 import { SendOptionsDto } from '../../messaging/intake/send-options.dto';
+import { EmptyIsAbsent } from '../../platform/http/empty-list.decorator';
 import { MAX_ATTACHMENTS, MAX_HEADERS, MAX_LIST, MAX_RECIPIENTS, MAX_SUBJECT } from './email-limits';
 
 /** An address with an optional display name. */
@@ -78,9 +79,18 @@ export class EmailTrackingDto {
 const ADDRESS = {
   oneOf: [{ type: 'string', maxLength: 254, example: 'jane@example.com' }, { $ref: getSchemaPath(EmailAddressDto) }],
 };
-const addresses = (maxItems: number) => ({
-  oneOf: [...ADDRESS.oneOf, { type: 'array', items: ADDRESS, minItems: 1, maxItems }],
+const addresses = (minItems: 0 | 1) => ({
+  oneOf: [...ADDRESS.oneOf, { type: 'array', items: ADDRESS, minItems, maxItems: MAX_LIST }],
 });
+
+/** Whether a template is one of the tenant's own; others are the provider's. */
+export function isOwnTemplate(id: unknown): id is string {
+  return typeof id === 'string' && id.startsWith('tpl_');
+}
+
+function needsSubject({ subject, template_id: id }: { subject?: unknown; template_id?: unknown }): boolean {
+  return (subject !== undefined && subject !== null) || !isOwnTemplate(id);
+}
 
 /** `POST /v1/email/send` */
 @ApiExtraModels(EmailAddressDto)
@@ -88,17 +98,18 @@ export class SendEmailDto extends SendOptionsDto {
   @ApiProperty({
     description: `The recipients: an address, \`{email, name?}\`, or up to ${MAX_LIST} of them. The first one is the message’s recipient: its status is what is reported of it. In the simulator, magic addresses choose what happens.`,
     example: [{ email: 'jane@example.com', name: 'Jane Doe' }],
-    ...addresses(MAX_LIST),
+    ...addresses(1),
   })
   @IsDefined()
   to: unknown;
 
-  @ApiProperty({
-    description: 'The subject.',
+  @ApiPropertyOptional({
+    description: 'The subject. Required, unless `template_id` names a template of yours, which has one.',
     example: 'Your order is on its way',
     minLength: 1,
     maxLength: MAX_SUBJECT,
   })
+  @ValidateIf(needsSubject)
   @IsString()
   @Length(1, MAX_SUBJECT)
   subject: string;
@@ -124,7 +135,8 @@ export class SendEmailDto extends SendOptionsDto {
   html?: string;
 
   @ApiPropertyOptional({
-    description: 'A template that is stored with the provider, instead of `text` and `html`.',
+    description:
+      'A template instead of `text` and `html`: one of yours (`tpl_…`, its newest version, rendered when the message is accepted), or one that is stored with the provider.',
     example: 'd-0123456789abcdef0123456789abcdef',
     minLength: 1,
     maxLength: 255,
@@ -159,24 +171,27 @@ export class SendEmailDto extends SendOptionsDto {
     ...ADDRESS,
   })
   @IsOptional()
+  @EmptyIsAbsent()
   @IsDefined()
   reply_to?: unknown;
 
   @ApiPropertyOptional({
     description: `Further recipients, shown. With \`to\` and \`bcc\` at most ${MAX_RECIPIENTS}, each address once.`,
     example: ['team@example.com'],
-    ...addresses(MAX_LIST),
+    ...addresses(0),
   })
   @IsOptional()
+  @EmptyIsAbsent()
   @IsDefined()
   cc?: unknown;
 
   @ApiPropertyOptional({
     description: 'Further recipients, not shown to the others.',
     example: ['archive@example.com'],
-    ...addresses(MAX_LIST),
+    ...addresses(0),
   })
   @IsOptional()
+  @EmptyIsAbsent()
   @IsDefined()
   bcc?: unknown;
 
@@ -193,7 +208,7 @@ export class SendEmailDto extends SendOptionsDto {
   @ApiPropertyOptional({ description: `At most ${MAX_ATTACHMENTS} files.`, type: [EmailAttachmentDto] })
   @IsOptional()
   @IsArray()
-  @ArrayNotEmpty()
+  @EmptyIsAbsent()
   @ArrayMaxSize(MAX_ATTACHMENTS)
   @ValidateNested({ each: true })
   @Type(() => EmailAttachmentDto)

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { FieldError } from '../../kernel/problem';
 import { invalidFields } from '../../platform/http/validation';
-import { MOST_QUOTA, QUOTA_MODES, type Quotas } from '../../tenancy/quotas';
+import { MOST_QUOTA, QUOTA_MODES, WHEN_EXCEEDED, type Quotas } from '../../tenancy/quotas';
 import type { CredentialField, ProviderDefinition } from '../contracts/provider-definition';
 import { jsonSchema, type ApiSchema } from './json-schema';
 import { fieldError, schemaErrors } from './schema-errors';
@@ -31,8 +31,13 @@ const COMMON = {
       monthly: quota('Most messages a calendar month of your time zone. Left out: no limit.', 200_000),
       mode: z.enum(QUOTA_MODES).optional().meta({
         description:
-          '`hard` (the default): once it is used up the account is passed over, and a send that has no other gateway is refused with 429 `quota_exceeded`. `soft`: only events tell of it.',
+          '`hard` (the default): once it is used up the account is given no more messages; see `when_exceeded`. `soft`: only events tell of it.',
         example: 'hard',
+      }),
+      when_exceeded: z.enum(WHEN_EXCEEDED).optional().meta({
+        description:
+          'Of a hard quota that is used up. `refuse` (the default): a send that would take this account is refused with 429 `quota_exceeded`, also where the routes name another one after it. `failover`: it takes the next one, and is refused when there is none. A message that is accepted already and comes to this account by failover goes on to the next one in either case.',
+        example: 'refuse',
       }),
     })
     .nullable()

@@ -4,7 +4,7 @@ import { IsIn, IsOptional } from 'class-validator';
 import { CHANNELS, type Channel } from '../../kernel/channel';
 import { PageQueryDto } from '../../platform/http/cursor';
 import { QuotasDto } from '../../tenancy/dto/tenants.dto';
-import type { Quotas } from '../../tenancy/quotas';
+import { WHEN_EXCEEDED, type Quotas, type WhenExceeded } from '../../tenancy/quotas';
 import type { CallbackKind } from '../contracts/gateway';
 import type { ProviderDefinition } from '../contracts/provider-definition';
 import type { UsageFigures } from '../usage/usage-figures';
@@ -89,6 +89,17 @@ export class CallbackUrlsView {
   callback_urls_with_token: Partial<Record<CallbackKind, string>>;
 }
 
+/** The quotas of a config. */
+export class ConfigQuotasView extends QuotasDto {
+  @ApiPropertyOptional({
+    description:
+      'What a send finds that would take this account when its hard quota is used up: `refuse` (the default): 429 `quota_exceeded`; `failover`: the next gateway.',
+    enum: WHEN_EXCEEDED,
+    example: 'refuse',
+  })
+  when_exceeded?: WhenExceeded;
+}
+
 /** What every config shows; each provider's view adds its own settings. */
 export class ConfigView {
   @ApiProperty({ description: 'Id of the config.', example: ID })
@@ -122,7 +133,7 @@ export class ConfigView {
   @ApiProperty({
     description:
       'Most messages that it may be given in a period; null: no limit. `GET /v1/quotas` says how far they are used.',
-    type: QuotasDto,
+    type: ConfigQuotasView,
     nullable: true,
   })
   quotas: Readonly<Quotas> | null;

@@ -75,4 +75,21 @@ describe('LocalRates', () => {
     expect(rates.paused()).toEqual([]);
     expect(rates.take({ id: 'cfg', perSecond: null })).toBe(0);
   });
+
+  it('says what may be called right now, and takes nothing', () => {
+    const clock = new ManualClock(0);
+    const rates = new LocalRates(clock);
+    const config = { id: 'cfg', perSecond: 60 };
+    expect([rates.available(config), rates.available(config)]).toEqual([3, 3]);
+    rates.take(config);
+    rates.take(config);
+    expect(rates.available(config)).toBe(1);
+    rates.take(config);
+    expect(rates.available(config)).toBe(0);
+    clock.advance(1_000);
+    expect(rates.available(config)).toBe(3);
+    expect(rates.available({ ...config, perSecond: null })).toBeNull();
+    rates.pause('cfg', 2_000);
+    expect([rates.available(config), rates.available({ ...config, perSecond: null })]).toEqual([0, 0]);
+  });
 });

@@ -17,6 +17,9 @@ export abstract class GatewayRates {
    */
   abstract take(config: RatedConfig): number;
 
+  /** How many calls may be made right now, as far as this process knows; null: any number. Takes nothing. */
+  abstract available(config: RatedConfig): number | null;
+
   /** Gives a token back that was taken for a call which was not made. */
   abstract giveBack(configId: string): void;
 
@@ -82,6 +85,14 @@ export class LocalRates extends GatewayRates {
     if (config.perSecond === null) return 0;
     const bucket = this.bucketOf(config.id, config.perSecond);
     return bucket.take() ? 0 : Math.max(1, bucket.waitMs());
+  }
+
+  available(config: RatedConfig): number | null {
+    if (this.pauses.get(config.id) > 0) return 0;
+    if (config.perSecond === null) return null;
+    const known = this.buckets.get(config.id);
+    // A bucket that nothing was taken from yet is full.
+    return known?.perSecond === config.perSecond ? known.bucket.available() : bucketShape(config.perSecond).burst;
   }
 
   giveBack(configId: string): void {

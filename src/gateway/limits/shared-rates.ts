@@ -81,6 +81,18 @@ export class SharedRates extends GatewayRates {
     return SOON_MS;
   }
 
+  /** Of what all processes share, what this one has leased, or would be given most. */
+  available(config: RatedConfig): number | null {
+    const now = this.clock.now();
+    if (this.pauses.get(config.id) > 0) return 0;
+    if (config.perSecond === null) return null;
+    if (now < this.aloneUntil) return this.alone.available(config);
+    const lease = this.leases.get(config.id);
+    if (lease?.perSecond !== config.perSecond) return mostLeased(config.perSecond);
+    if (lease.tokens > 0 && now < lease.expiresAt) return lease.tokens;
+    return now < lease.blockedUntil ? 0 : mostLeased(config.perSecond);
+  }
+
   giveBack(configId: string): void {
     const now = this.clock.now();
     if (now < this.aloneUntil) {
@@ -119,7 +131,7 @@ export class SharedRates extends GatewayRates {
     const { rate, burst } = bucketShape(lease.perSecond);
     // The braces keep both keys of a config on one node of a cluster.
     this.redis
-      .eval(LEASE, 2, `${this.prefix}{${configId}}`, this.pauseKey(configId), rate, burst, Math.ceil(burst / 2))
+      .eval(LEASE, 2, `${this.prefix}{${configId}}`, this.pauseKey(configId), rate, burst, mostLeased(lease.perSecond))
       .then((answer) => {
         const [given, wait, pausedMs] = answer as [number, number, number];
         const now = this.clock.now();
@@ -143,4 +155,9 @@ export class SharedRates extends GatewayRates {
     if (now >= this.aloneUntil) this.logger.warn({ err: error }, 'shared rate limits are not reachable');
     this.aloneUntil = now + ALONE_MS;
   }
+}
+
+/** Tokens that are leased at a time. */
+function mostLeased(perSecond: number): number {
+  return Math.ceil(bucketShape(perSecond).burst / 2);
 }

@@ -1,7 +1,10 @@
 import type { Clock } from '../../kernel/clock';
+import type { Problem } from '../../kernel/problem';
 import type { ConfigDirectory } from '../configs/config-directory';
+import type { ProviderConfig } from '../configs/provider-config';
 import { configScope, tenantScope, type QuotaCounter, type QuotaScope } from './quota-scope';
 import type { QuotaLedger } from './quota-ledger';
+import { quotaExceeded } from './quota-problem';
 import { QuotaView } from './quota.view';
 
 /** A period that has just begun says little about its pace: it counts as this old at least. */
@@ -19,6 +22,16 @@ export class QuotaReader {
   async ofTenant(clientId: string): Promise<QuotaView[]> {
     const scope = tenantScope(clientId, await this.ledger.limits(clientId));
     return this.views(scope ? [scope] : []);
+  }
+
+  /**
+   * The 429 that a new message gets, as far as this process knows; undefined: none.
+   * @param config the one that it would take, when its quota is used up
+   */
+  async refusal(clientId: string, config: ProviderConfig | undefined): Promise<Problem | undefined> {
+    const ofTenant = this.ledger.tenantUsedUp(clientId, await this.ledger.limits(clientId));
+    const usedUp = ofTenant ?? (config && this.ledger.configUsedUp(config));
+    return usedUp && quotaExceeded(usedUp, this.clock.now());
   }
 
   /** The quotas of one config. */

@@ -1,8 +1,8 @@
 import { Body, Controller, Get, HttpCode, Post, Put } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Problem } from '../../kernel/problem';
-import { ok, type Success } from '../../platform/http/envelope';
-import { ApiData, ApiProblems } from '../../platform/http/openapi.decorators';
+import { readNationalNumber, readPhoneNumber } from '../../kernel/phone-number';
+import { ok, whole, type Page, type Success } from '../../platform/http/envelope';
+import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
 import { Audited } from '../../tenancy/audit/audited.decorator';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
@@ -13,12 +13,11 @@ import { ConfigDirectory } from '../configs/config-directory';
 import { GatewayHealth } from '../health/gateway-health';
 import { GatewayStates } from '../limits/gateway-states';
 import { QuotaReader } from '../quotas/quota-reader';
-import { Router } from '../router';
+import { QUOTA_EXCEEDED, Router, type Route } from '../router';
 import { GatewayHealthView, GatewaysView, PreviewDto, PreviewView } from './gateways.dto';
+import { completeNumber, notANumber } from './national-number';
 import { routesDocumentSchema } from './routes.schema';
 import { GatewayRoutesService } from './gateway-routes.service';
-
-const E164 = /^\+[1-9]\d{6,14}$/;
 
 @ApiTags('Gateways')
 @Controller('v1/gateways')
@@ -69,11 +68,13 @@ export class GatewaysController {
   @ApiData(PreviewView, { description: 'The route of such a message at the moment.' })
   @ApiProblems('invalid_request')
   async preview(@CurrentTenant() tenant: Principal, @Body() body: PreviewDto): Promise<Success<PreviewView>> {
-    if ((body.channel === 'sms' || body.channel === 'whatsapp') && !E164.test(body.to))
-      throw Problem.field('to', 'invalid_phone_number', 'must be a number in E.164, such as +393331234567');
     // Reads those that other processes have used up.
     await this.quotas.ofAll(tenant.clientId);
-    const route = await this.router.route(tenant.clientId, body);
+    const route = await this.routeOf(tenant.clientId, body);
+    const first = route.exhausted?.find(({ ahead }) => ahead.length === 0)?.config;
+    const last =
+      route.candidates.length === 0 ? route.skipped.find(({ reason }) => reason === QUOTA_EXCEEDED) : undefined;
+    const refusal = await this.quotas.refusal(tenant.clientId, first ?? last?.config);
     return ok({
       candidates: route.candidates.map(({ gateway, configId, reason, degraded }) => ({
         gateway,
@@ -87,6 +88,7 @@ export class GatewaysController {
         reason,
         temporary,
       })),
+      ...(refusal && { refusal: { code: refusal.code, detail: refusal.detail } }),
     });
   }
 
@@ -97,12 +99,9 @@ export class GatewaysController {
     summary: 'How each config is doing',
     description: 'Asks each provider, at most every 10 seconds. Nothing is sent, and no config changes its status.',
   })
-  @ApiData(GatewayHealthView, {
-    isArray: true,
-    description: 'Every config that is in use: active, paused or in error.',
-  })
+  @ApiPage(GatewayHealthView, { description: 'Every config that is in use (active, paused or in error), on one page.' })
   @ApiProblems()
-  async healthOfAll(@CurrentTenant() tenant: Principal): Promise<Success<GatewayHealthView[]>> {
+  async healthOfAll(@CurrentTenant() tenant: Principal): Promise<Page<GatewayHealthView>> {
     const snapshot = await this.directory.snapshot(tenant.clientId);
     const states = await this.states.ofTenant(tenant.clientId);
     const configs = [...snapshot.allConfigs()].filter(
@@ -124,6 +123,17 @@ export class GatewaysController {
         };
       }),
     );
-    return ok(views);
+    return whole(views);
+  }
+
+  /** Reads the recipient as a send does. @throws Problem 400 for one that is none */
+  private async routeOf(clientId: string, body: PreviewDto): Promise<Route> {
+    if (body.channel !== 'sms' && body.channel !== 'whatsapp') return this.router.route(clientId, body);
+    const to = readPhoneNumber(body.to);
+    if (to !== undefined) return this.router.route(clientId, { ...body, to });
+    const national = body.channel === 'sms' ? readNationalNumber(body.to) : undefined;
+    if (national === undefined) throw notANumber();
+    const route = await this.router.route(clientId, { ...body, to: national });
+    return this.router.route(clientId, { ...body, to: completeNumber(national, route) });
   }
 }

@@ -74,6 +74,14 @@ export class SkippedView {
   temporary: boolean;
 }
 
+export class PreviewRefusalView {
+  @ApiProperty({ description: 'The code that the send would answer.', example: 'quota_exceeded' })
+  code: string;
+
+  @ApiProperty({ description: 'The same for people.', example: 'The daily quota of the config cfg_… is used up.' })
+  detail: string;
+}
+
 /** The route of a message, with what is passed over. */
 export class PreviewView {
   @ApiProperty({ description: 'Gateways in the order in which they would be asked.', type: [CandidateView] })
@@ -81,6 +89,13 @@ export class PreviewView {
 
   @ApiProperty({ description: 'Gateways that are passed over, and why.', type: [SkippedView] })
   skipped: SkippedView[];
+
+  @ApiPropertyOptional({
+    description:
+      'Why a send would be refused all the same: a quota is used up, yours or that of the account that it would take. Left out when none is.',
+    type: PreviewRefusalView,
+  })
+  refusal?: PreviewRefusalView;
 }
 
 /** How one config is doing. */

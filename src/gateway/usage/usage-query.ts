@@ -2,6 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsOptional, IsString, MaxLength } from 'class-validator';
 import { Problem } from '../../kernel/problem';
 import { addDays, dayAt, isTimeZone, startOfDay, type CalendarDay } from '../../kernel/time-zone';
+import { TimeText, isTime, timeOf } from '../../platform/http/query-text';
 
 const DEFAULT_DAYS = 30;
 /** Nothing was sent before, and zones were odd long ago. */
@@ -19,6 +20,7 @@ export class UsagePeriodQueryDto {
   @IsOptional()
   @IsString()
   @MaxLength(64)
+  @TimeText()
   from?: string;
 
   @ApiPropertyOptional({
@@ -29,6 +31,7 @@ export class UsagePeriodQueryDto {
   @IsOptional()
   @IsString()
   @MaxLength(64)
+  @TimeText()
   to?: string;
 
   @ApiPropertyOptional({
@@ -72,15 +75,11 @@ export function usagePeriodOf(
 }
 
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
-const TIME = /^(\d{4}-\d{2}-\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 function instantOf(field: 'from' | 'to', text: string, timeZone: string): number {
   const day = dayOf(text);
-  const at = day
-    ? startOfDay(timeZone, field === 'to' ? addDays(day, 1) : day)
-    : dayOf(TIME.exec(text)?.[1] ?? '')
-      ? Date.parse(text.toUpperCase().replace(' ', 'T'))
-      : Number.NaN;
+  const ofDay = day && startOfDay(timeZone, field === 'to' ? addDays(day, 1) : day);
+  const at = ofDay ?? (isTime(text) ? timeOf(text) : Number.NaN);
   if (Number.isNaN(at))
     throw Problem.field(field, 'invalid_date', 'must be a time of RFC 3339 with its zone, or a date');
   if (at < EARLIEST || at > LATEST) throw Problem.field(field, 'out_of_range', 'must be between 2000 and 2100');

@@ -149,7 +149,7 @@ export class FallbackRunner {
       // Its own key: whoever comes to send it again, after a crash or in another process, gets the message that there is.
       dto.idempotency_key = `fallback:${messageId}:${position}`;
       const principal: Principal = { clientId, keyId: 'fallback', scopes: [], sandbox: false };
-      const { data } = await this.intake.accept(principal, channel, dto);
+      const { data } = await this.intake.accept(principal, channel, dto, undefined, { passOver: true });
       await this.sent(item, data.message_id);
     } catch (error) {
       if (!(error instanceof Problem) || error.status >= 500) throw error;

@@ -1,6 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Channel } from '../../kernel/channel';
+import { LOGGER, type Logger } from '../../kernel/logger';
 import { Problem } from '../../kernel/problem';
+import { toProblem } from '../../platform/http/problem-answer';
 import { validateBody } from '../../platform/http/validation';
 import type { Principal } from '../../tenancy/principal';
 import { IntakeService } from './intake.service';
@@ -10,19 +12,23 @@ import type { SendOptionsDto } from './send-options.dto';
 /** Accepts many messages in one request. Each stands alone: a refused one does not touch its neighbours, and the order is kept. */
 @Injectable()
 export class BatchService {
-  constructor(private readonly intake: IntakeService) {}
+  constructor(
+    private readonly intake: IntakeService,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
 
   async accept(principal: Principal, items: readonly unknown[]): Promise<BatchView> {
     // All at once: they share group commits. Nothing is sent before its row is committed.
     const results = await Promise.all(items.map((item, index) => this.acceptOne(principal, item, index)));
-    // When nothing could be stored because the database is away, the whole call may be repeated: that is a 503, not a list of refusals.
-    const down = results.find((result) => result instanceof Problem);
-    if (down && results.every((result) => result instanceof Problem || result.error)) throw down;
+    // When every item failed for a fault of ours (the database is away, say) the whole call may be repeated: that is a 5xx, not a list of refusals.
+    const faults = results.filter((result) => result instanceof Problem);
+    if (faults.length === results.length && faults[0]) throw faults.find(({ status }) => status === 503) ?? faults[0];
     const views = results.map((result, index) => (result instanceof Problem ? refused(index, result) : result));
     const accepted = views.filter((view) => view.message_id !== undefined).length;
     return { accepted, rejected: views.length - accepted, results: views };
   }
 
+  /** @returns a Problem for what is a fault of ours */
   private async acceptOne(principal: Principal, item: unknown, index: number): Promise<BatchItemView | Problem> {
     try {
       if (typeof item !== 'object' || item === null || Array.isArray(item)) {
@@ -43,8 +49,11 @@ export class BatchService {
         ...(acceptance.replayed ? { replayed: true } : {}),
       };
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      return error.status === 503 ? error : refused(index, error);
+      // What the platform knows to be a state of the database, say, is a 503; anything else nobody expected.
+      const problem = toProblem(error);
+      if (problem === undefined) this.logger.error({ err: error, index }, 'item of a batch failed');
+      const known = problem ?? new Problem('internal', 'Something went wrong on our side. It was logged.');
+      return known.status >= 500 ? known : refused(index, known);
     }
   }
 }

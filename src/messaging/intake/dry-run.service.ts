@@ -22,7 +22,7 @@ export class DryRunService {
     private readonly quotas: QuotaReader,
   ) {}
 
-  /** @throws Problem as the send itself would */
+  /** @throws Problem 400 for what is wrong with the request itself; all else that would refuse the send is the verdict */
   async explain(principal: Principal, channel: Channel, dto: SendOptionsDto): Promise<DryRunView> {
     const descriptor = this.intake.descriptor(channel);
     const { assessment, quotas } = await this.assess(principal, descriptor, dto);
@@ -52,6 +52,7 @@ export class DryRunService {
         config_id: candidate.configId,
         reason: candidate.reason,
         max_per_second: candidate.config.maxPerSecond,
+        rate_available: this.rates.available(candidate.config),
         paused_until: paused(candidate.configId),
         degraded: candidate.degraded ? DegradedView.of(candidate.degraded) : null,
       })),
@@ -96,9 +97,11 @@ export class DryRunService {
     const ofTenant = await this.quotas.ofTenant(clientId);
     for (let tries = 1; ; tries++) {
       const assessment = await this.intake.assess(principal, descriptor, dto);
-      const first = assessment.able[0];
-      const asked = first ? [first] : assessment.route.skipped.filter(({ reason }) => reason === QUOTA_EXCEEDED);
-      const ofConfigs = await Promise.all(asked.map(({ configId }) => this.quotas.ofConfig(clientId, configId!)));
+      const { exhausted, able, route } = assessment;
+      const first = exhausted ? undefined : able[0];
+      const skipped = route.skipped.filter(({ reason }) => reason === QUOTA_EXCEEDED);
+      const asked = exhausted ? [exhausted.id] : (first ? [first] : skipped).map(({ configId }) => configId!);
+      const ofConfigs = await Promise.all(asked.map((configId) => this.quotas.ofConfig(clientId, configId)));
       const full = ofConfigs.flat().some(({ mode, remaining }) => mode === 'hard' && remaining === 0);
       if (!first || !full || tries === MOST_REROUTES) return { assessment, quotas: [...ofTenant, ...ofConfigs.flat()] };
     }

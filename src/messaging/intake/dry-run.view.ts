@@ -24,6 +24,15 @@ export class DryRunCandidateView {
   max_per_second: number | null;
 
   @ApiProperty({
+    description:
+      'How many sends the limit lets through right now in this process: 0 while it pauses; null: it has no limit. More flow in with every moment.',
+    nullable: true,
+    type: 'integer',
+    example: 3,
+  })
+  rate_available: number | null;
+
+  @ApiProperty({
     description: 'Until when it pauses; null when it does not.',
     nullable: true,
     type: String,
@@ -166,7 +175,8 @@ export class DryRunView {
   status: string;
 
   @ApiProperty({
-    description: 'Why it would be refused although nothing is wrong with it: a quota is used up. Null: it would not.',
+    description:
+      'Why it would be refused although the request is well-formed: no gateway can take it, or a quota is used up. Null: it would not.',
     type: DryRunRefusalView,
     nullable: true,
   })

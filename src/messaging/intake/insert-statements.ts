@@ -81,13 +81,14 @@ export const INSERT_COUNTED = statement(
    UNION ALL SELECT NULL, no, total, warns OR exceeds FROM charged`,
 );
 
+/** The record of a key may be gone before the key: retention may be shorter than the time that a key holds. */
 export const FIND_KEYS = statement(
   'idempotency_keys.find',
-  `SELECT k.client_id, k.key, k.body_hash, k.message_id, m.channel, m.segments, m.gateway, m.status = 'simulated' AS simulated,
+  `SELECT k.client_id, k.key, k.body_hash, k.message_id, m.channel, m.segments, m.gateway, m.status IS NOT DISTINCT FROM 'simulated' AS simulated,
           m.send_at IS NOT NULL AS scheduled, k.expires_at > now() AS valid
    FROM unnest($1::text[], $2::text[]) AS i(client_id, key)
    JOIN idempotency_keys k ON k.client_id = i.client_id AND k.key = i.key
-   JOIN messages m ON m.id = k.message_id`,
+   LEFT JOIN messages m ON m.id = k.message_id`,
 );
 
 export interface KeyRow {
@@ -95,7 +96,8 @@ export interface KeyRow {
   key: string;
   body_hash: Buffer;
   message_id: string;
-  channel: string;
+  /** Null when the record is gone. */
+  channel: string | null;
   segments: number | null;
   gateway: string | null;
   simulated: boolean;

@@ -2,14 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Channel } from '../../kernel/channel';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { messageIdTime, newId } from '../../kernel/ids';
-import { withCallingCode } from '../../kernel/phone-number';
 import { Problem } from '../../kernel/problem';
 import { GatewayFactory } from '../../gateway/gateway-factory';
-import type { OutboundMessage } from '../../gateway/contracts/gateway';
+import type { OutboundMessage, ValidationIssue } from '../../gateway/contracts/gateway';
+import type { ProviderConfig } from '../../gateway/configs/provider-config';
 import type { UsedUp } from '../../gateway/quotas/quota-hints';
 import { QuotaLedger } from '../../gateway/quotas/quota-ledger';
 import { quotaExceeded } from '../../gateway/quotas/quota-problem';
 import { QUOTA_EXCEEDED, Router, type Candidate, type Route, type Skip } from '../../gateway/router';
+import { completeNumber } from '../../gateway/routing/national-number';
 import { validateBody } from '../../platform/http/validation';
 import type { Principal } from '../../tenancy/principal';
 import type { TenantLimits } from '../../tenancy/quotas';
@@ -17,13 +18,20 @@ import { ChannelRegistry, type ChannelDescriptor, type PreparedContent } from '.
 import { inItem, readFallbackItem, type PlannedFallback } from '../fallback/fallback-item';
 import { FallbackStore } from '../fallback/fallback-store';
 import { QuietHours } from '../quiet/quiet-hours';
+import { OwnTemplates } from '../own-templates';
 import { PRIORITY_RANK } from '../record/message.types';
 import { MessageInserter, type InsertResult, type StoredMessage } from './message-inserter';
 import type { NewMessage } from './new-message';
 import type { SendOptionsDto } from './send-options.dto';
 import { bodyHash, checkMetadata, expiryTime, idempotencyKey, sendTime } from './send-options.rules';
 
-const NO_FALLBACKS: readonly PlannedFallback[] = [];
+/** What `on_undelivered` of a request comes to. */
+interface Follows {
+  planned: readonly PlannedFallback[];
+  refusal: Problem | null;
+}
+
+const NO_FALLBACKS: Follows = { planned: [], refusal: null };
 
 /** A message is routed anew when the quota of a config turns out to be used up; no route has so many of them. */
 export const MOST_REROUTES = 20;
@@ -53,7 +61,19 @@ interface Send {
   descriptor: ChannelDescriptor;
   dto: SendOptionsDto;
   idempotency: NewMessage['idempotency'];
+  passOver: boolean | undefined;
 }
+
+interface AssessOptions {
+  /** The message's id, when it has one. */
+  id?: string;
+  /** When it would be accepted: later than now for a fallback. */
+  now?: number;
+  /** Accounts whose quota is used up are passed over, whatever they say of it: the message was promised before. */
+  passOver?: boolean | undefined;
+}
+
+const NO_OPTIONS: AssessOptions = {};
 
 /** What intake knows of a request before it stores anything; a dry run shows it. */
 export interface Assessment {
@@ -63,6 +83,8 @@ export interface Assessment {
   able: Candidate[];
   /** Candidates that cannot, and what they say. */
   unable: Array<{ candidate: Candidate; reason: string }>;
+  /** The config that it would take, and that refuses it because its quota is used up; null: there is none. */
+  exhausted: ProviderConfig | null;
   sendAt: number | null;
   expiresAt: number;
   /** When the quiet hours end that it would have to wait for; null: it need not. */
@@ -70,6 +92,8 @@ export interface Assessment {
   sandbox: boolean;
   /** The items of `on_undelivered`, in order. */
   fallbacks: readonly PlannedFallback[];
+  /** Why no gateway can take it, or one of the items that may follow it; null: one can. */
+  refusal: Problem | null;
 }
 
 /**
@@ -86,6 +110,7 @@ export class IntakeService {
     private readonly fallbacks: FallbackStore,
     private readonly quotas: QuotaLedger,
     private readonly quiet: QuietHours,
+    private readonly templates: OwnTemplates,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -93,16 +118,23 @@ export class IntakeService {
    * Accepts one message; resolves when it is committed.
    * @param dto a validated body of the channel's DTO
    * @param headerKey the `Idempotency-Key` header
+   * @param of `passOver` for a message that was promised before
    * @throws Problem
    */
-  async accept(principal: Principal, channel: Channel, dto: SendOptionsDto, headerKey?: string): Promise<Acceptance> {
+  async accept(
+    principal: Principal,
+    channel: Channel,
+    dto: SendOptionsDto,
+    headerKey?: string,
+    { passOver }: Pick<AssessOptions, 'passOver'> = NO_OPTIONS,
+  ): Promise<Acceptance> {
     const descriptor = this.descriptor(channel);
     const key = idempotencyKey(dto, headerKey);
     const idempotency = key === undefined ? null : { key, bodyHash: bodyHash(channel, dto, principal.sandbox) };
     const sandbox = principal.sandbox || dto.sandbox === true;
     const id = newId(sandbox ? 'testMessage' : 'message');
     for (let tries = 1; ; tries++) {
-      const accepted = await this.acceptOnce({ id, principal, descriptor, dto, idempotency });
+      const accepted = await this.acceptOnce({ id, principal, descriptor, dto, idempotency, passOver });
       if ('httpStatus' in accepted) return accepted;
       // The quota of a config turned out to be used up. Now that this is known, the route passes it over.
       if (accepted.scope === '' || tries === MOST_REROUTES) throw quotaExceeded(accepted, this.clock.now());
@@ -111,11 +143,12 @@ export class IntakeService {
 
   /** @returns the quota that left no place for the message, when only the statement that would have stored it showed that */
   private async acceptOnce(send: Send): Promise<Acceptance | UsedUp> {
-    const { id, principal, descriptor, dto, idempotency } = send;
+    const { id, principal, descriptor, dto, idempotency, passOver } = send;
     const limits = principal.limits ?? (await this.quotas.limitsOf(principal));
     let assessment: Assessment;
     try {
-      assessment = await this.assess(principal, descriptor, dto, { id });
+      assessment = await this.assess(principal, descriptor, dto, { id, passOver });
+      if (assessment.refusal) throw assessment.refusal;
       const usedUp = this.usedUp(principal.clientId, limits, assessment);
       if (usedUp) throw quotaExceeded(usedUp, this.clock.now());
     } catch (error) {
@@ -125,7 +158,7 @@ export class IntakeService {
           ? await this.inserter.earlier(principal.clientId, idempotency.key, idempotency.bodyHash)
           : undefined;
       if (earlier?.kind !== 'replay' && earlier?.kind !== 'conflict') throw error;
-      return this.repeated(principal.clientId, earlier);
+      return this.repeated(principal.clientId, earlier, { channel: descriptor.channel, segments: null });
     }
     const candidate = assessment.able[0] ?? assessment.route.candidates[0];
     const { prepared, sendAt, expiresAt, quietUntil, sandbox, fallbacks } = assessment;
@@ -159,20 +192,25 @@ export class IntakeService {
         ? await this.inserter.insert(message)
         : await this.insertWith(fallbacks, message);
     if (result.kind === 'stored') return this.answer(principal.clientId, message, message.gateway, false);
-    return result.kind === 'over_quota' ? result.usedUp : this.repeated(principal.clientId, result);
+    return result.kind === 'over_quota' ? result.usedUp : this.repeated(principal.clientId, result, message);
   }
 
-  /** What of quotas would refuse a message, as far as it is known here; null: nothing. */
+  /** What would refuse a message, as far as it is known here; null: nothing. */
   async refusal(principal: Principal, assessment: Assessment): Promise<Problem | null> {
+    if (assessment.refusal) return assessment.refusal;
     const usedUp = this.usedUp(principal.clientId, await this.quotas.limitsOf(principal), assessment);
     return usedUp ? quotaExceeded(usedUp, this.clock.now()) : null;
   }
 
-  /** The hard quota that is known to refuse a message of this assessment: the tenant's, or those of all gateways that could carry it. */
-  private usedUp(clientId: string, limits: TenantLimits, { sandbox, able, route }: Assessment): UsedUp | undefined {
+  /** The hard quota that is known to refuse a message of this assessment: the tenant's, that of the gateway that it would take, or those of all. */
+  private usedUp(clientId: string, limits: TenantLimits, assessment: Assessment): UsedUp | undefined {
+    const { sandbox, able, route, exhausted } = assessment;
     if (sandbox) return undefined;
     const ofTenant = this.quotas.tenantUsedUp(clientId, limits);
-    if (ofTenant || able.length > 0 || route.skipped.some(isAwaited)) return ofTenant;
+    if (ofTenant) return ofTenant;
+    const ofFirst = exhausted && this.quotas.configUsedUp(exhausted);
+    if (ofFirst) return ofFirst;
+    if (able.length > 0 || route.skipped.some(isAwaited)) return undefined;
     const ofConfigs = route.skipped.flatMap(({ reason, config }) =>
       reason === QUOTA_EXCEEDED && config ? (this.quotas.configUsedUp(config) ?? []) : [],
     );
@@ -191,8 +229,15 @@ export class IntakeService {
     return result;
   }
 
-  /** @throws Problem idempotency_conflict */
-  private repeated(clientId: string, result: Extract<InsertResult, { kind: 'replay' | 'conflict' }>): Acceptance {
+  /**
+   * @param again the same send as it was repeated
+   * @throws Problem idempotency_conflict
+   */
+  private repeated(
+    clientId: string,
+    result: Extract<InsertResult, { kind: 'replay' | 'conflict' }>,
+    again: Pick<NewMessage, 'channel' | 'segments'>,
+  ): Acceptance {
     if (result.kind === 'conflict') {
       throw new Problem(
         'idempotency_conflict',
@@ -202,29 +247,33 @@ export class IntakeService {
         },
       );
     }
-    return this.answer(clientId, replayOf(result.message), result.message.gateway, true);
+    return this.answer(clientId, replayOf(result.message, again), result.message.gateway, true);
   }
 
   /**
    * Everything that is decided about a request before it is stored. Stores nothing. Quotas of the tenant are no part of it.
-   * @param of `id`: that of the message, when it has one; `now`: when it would be accepted, later than now for a fallback
-   * @throws Problem
+   * @throws Problem 400 for what is wrong with the request itself; that no gateway can take it is in the answer
    */
   async assess(
     principal: Principal,
     descriptor: ChannelDescriptor,
     dto: SendOptionsDto,
-    of: { id?: string; now?: number } = {},
+    of: AssessOptions = NO_OPTIONS,
   ): Promise<Assessment> {
-    const { id, now = this.clock.now() } = of;
+    const { id, now = this.clock.now(), passOver } = of;
     checkMetadata(dto.metadata);
     const sendAt = sendTime(dto, now);
     const start = sendAt ?? now;
     const expiry = expiryTime(dto, start);
-    const prepared = descriptor.prepare(dto);
+    const template = descriptor.ownTemplate?.(dto);
+    const prepared = descriptor.prepare(
+      template === undefined
+        ? dto
+        : template.fill(await this.templates.render(principal.clientId, descriptor.channel, template.request)),
+    );
     let route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     if (prepared.isNational) {
-      prepared.recipient = completeRecipient(prepared.recipient, route);
+      prepared.recipient = completeNumber(prepared.recipient, route);
       route = await this.route(principal, descriptor.channel, prepared.recipient, dto, id);
     }
     const { clientId } = principal;
@@ -248,7 +297,7 @@ export class IntakeService {
     };
     const able: Candidate[] = [];
     const unable: Assessment['unable'] = [];
-    let issues: ReturnType<ReturnType<GatewayFactory['create']>['validate']> = [];
+    let issues: readonly ValidationIssue[] = [];
     for (const candidate of route.candidates) {
       const found = this.gateways
         .create(descriptor.channel, candidate.gateway)
@@ -259,48 +308,33 @@ export class IntakeService {
         if (issues.length === 0) issues = found;
       }
     }
-    if (able.length === 0) {
-      // One whose quota is used up could carry it, perhaps: then it is the quota that refuses.
-      if (issues.length > 0 && !route.skipped.some(({ reason }) => reason === QUOTA_EXCEEDED)) {
-        throw new Problem(
-          'invalid_request',
-          `No gateway can carry this message: ${issues.map((issue) => `${issue.field} ${issue.message}`).join('; ')}`,
-          {
-            errors: issues.map(({ field, code, message }) => ({ field, code, message })),
-          },
-        );
-      }
-      if (!route.skipped.some((skip) => skip.temporary)) {
-        const reasons = route.skipped.map((skip) => `${skip.gateway}: ${skip.reason}`).join('; ');
-        throw new Problem(
-          'no_gateway_available',
-          `No gateway can take this message${reasons ? ` (${reasons})` : ': none is set up for this channel'}.`,
-          {
-            errors: dto.provider
-              ? [
-                  {
-                    field: 'provider',
-                    code: 'no_gateway_available',
-                    message: 'names no gateway that can take this message',
-                  },
-                ]
-              : [],
-          },
-        );
-      }
-    }
+    const carries = ({ provider, settings }: ProviderConfig): boolean =>
+      this.gateways.create(descriptor.channel, provider).validate(outbound, settings).length === 0;
+    const refuses = route.exhausted?.find(
+      ({ config, ahead }) => !ahead.some((candidate) => able.includes(candidate)) && carries(config),
+    );
     const sandbox = principal.sandbox || dto.sandbox === true;
-    const fallbacks = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
-    return { prepared, route, able, unable, sendAt, expiresAt, quietUntil, sandbox, fallbacks };
+    const follows = dto.on_undelivered ? await this.assessFallbacks(principal, dto, sendAt ?? now) : NO_FALLBACKS;
+    const refusal = (able.length === 0 ? refusalOf(route, issues, dto.provider) : null) ?? follows.refusal;
+    return {
+      prepared,
+      route,
+      able,
+      unable,
+      exhausted: passOver ? null : (refuses?.config ?? null),
+      sendAt,
+      expiresAt,
+      quietUntil,
+      sandbox,
+      fallbacks: follows.planned,
+      refusal,
+    };
   }
 
-  /** Each item as the send that it is going to be, by today's routes. @throws Problem that names the item */
-  private async assessFallbacks(
-    principal: Principal,
-    message: SendOptionsDto,
-    start: number,
-  ): Promise<PlannedFallback[]> {
+  /** Each item as the send that it is going to be, by today's routes. @throws Problem 400 that names the item */
+  private async assessFallbacks(principal: Principal, message: SendOptionsDto, start: number): Promise<Follows> {
     const planned: PlannedFallback[] = [];
+    let refusal: Problem | null = null;
     let at = start;
     for (const [index, item] of message.on_undelivered!.entries()) {
       try {
@@ -308,14 +342,15 @@ export class IntakeService {
         at += afterSeconds * 1000;
         const descriptor = this.descriptor(channel);
         const dto = validateBody(descriptor.dto, body) as SendOptionsDto;
-        const { prepared, able } = await this.assess(principal, descriptor, dto, { now: at });
-        const { recipient } = prepared;
-        planned.push({ channel: descriptor.channel, recipient, afterSeconds, body, candidates: able });
+        const assessed = await this.assess(principal, descriptor, dto, { now: at });
+        const { recipient } = assessed.prepared;
+        if (assessed.refusal) refusal ??= inItem(assessed.refusal, index);
+        planned.push({ channel: descriptor.channel, recipient, afterSeconds, body, candidates: assessed.able });
       } catch (error) {
         throw error instanceof Problem && error.status < 500 ? inItem(error, index) : error;
       }
     }
-    return planned;
+    return { planned, refusal };
   }
 
   private route(
@@ -359,13 +394,26 @@ export class IntakeService {
   }
 }
 
-/** A national number, by the country of the first account that names one. @throws Problem when none does, or it has no such numbers */
-function completeRecipient(national: string, route: Route): string {
-  const codes = route.candidates.map(({ config }) => config.settings.default_country_code);
-  const callingCode = codes.find((code) => typeof code === 'string');
-  const number = callingCode === undefined ? undefined : withCallingCode(national, callingCode);
-  if (number !== undefined) return number;
-  throw Problem.field('to', 'invalid_phone_number', 'must be a phone number in E.164 form, such as +393331234567');
+/** Why a message is refused that no gateway is able to carry; null: it may wait for one. */
+function refusalOf(route: Route, issues: readonly ValidationIssue[], provider: string | undefined): Problem | null {
+  // One whose quota is used up could carry it, perhaps: then it is the quota that refuses.
+  if (issues.length > 0 && !route.skipped.some(({ reason }) => reason === QUOTA_EXCEEDED)) {
+    const reasons = issues.map((issue) => `${issue.field} ${issue.message}`).join('; ');
+    return new Problem('invalid_request', `No gateway can carry this message: ${reasons}`, {
+      errors: issues.map(({ field, code, message }) => ({ field, code, message })),
+    });
+  }
+  if (route.skipped.some((skip) => skip.temporary)) return null;
+  const reasons = route.skipped.map((skip) => `${skip.gateway}: ${skip.reason}`).join('; ');
+  return new Problem(
+    'no_gateway_available',
+    `No gateway can take this message${reasons ? ` (${reasons})` : ': none is set up for this channel'}.`,
+    {
+      errors: provider
+        ? [{ field: 'provider', code: 'no_gateway_available', message: 'names no gateway that can take this message' }]
+        : [],
+    },
+  );
 }
 
 /** A gateway that is passed over and that a message may wait for: its own period of a quota may be a month. */
@@ -373,7 +421,11 @@ function isAwaited({ temporary, reason }: Skip): boolean {
   return temporary && reason !== QUOTA_EXCEEDED;
 }
 
-function replayOf(stored: StoredMessage): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {
+function replayOf(
+  stored: StoredMessage,
+  again: Pick<NewMessage, 'channel' | 'segments'>,
+): Pick<NewMessage, 'id' | 'channel' | 'segments' | 'status'> {
   const status = stored.id.startsWith('msg_test_') ? 'simulated' : stored.scheduled ? 'scheduled' : 'queued';
-  return { id: stored.id, channel: stored.channel, segments: stored.segments, status };
+  const { channel, segments } = stored.channel === null ? again : { ...stored, channel: stored.channel };
+  return { id: stored.id, channel, segments, status };
 }

@@ -26,7 +26,8 @@ export type InsertResult =
 /** What an idempotent replay needs to give the first answer again. */
 export interface StoredMessage {
   id: string;
-  channel: string;
+  /** Null when the record is gone by retention: then only the id is known. */
+  channel: string | null;
   segments: number | null;
   scheduled: boolean;
   gateway: string | null;

@@ -1,7 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
-  ArrayMinSize,
   IsArray,
   IsBoolean,
   IsIn,
@@ -14,6 +13,7 @@ import {
   MaxLength,
 } from 'class-validator';
 import { CHANNELS, PRIORITIES, type Priority } from '../../kernel/channel';
+import { EmptyIsAbsent } from '../../platform/http/empty-list.decorator';
 import { LONGEST_AFTER_SECONDS, MOST_FALLBACKS } from '../fallback/fallback-limits';
 
 /** RFC 3339 with a time zone; a local time would mean something else on each machine. */
@@ -112,6 +112,7 @@ export class SendOptionsDto {
     example: ['orders'],
   })
   @IsOptional()
+  @EmptyIsAbsent()
   @IsArray()
   @ArrayMaxSize(10)
   @IsString({ each: true })
@@ -137,13 +138,12 @@ export class SendOptionsDto {
         },
       },
     },
-    minItems: 1,
     maxItems: MOST_FALLBACKS,
     example: [{ channel: 'sms', after_seconds: 300, to: '+393331234568', message: 'Your parcel is here.' }],
   })
   @IsOptional()
   @IsArray()
-  @ArrayMinSize(1)
+  @EmptyIsAbsent()
   @ArrayMaxSize(MOST_FALLBACKS)
   on_undelivered?: unknown[];
 }

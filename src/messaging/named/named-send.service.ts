@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import { Problem } from '../../kernel/problem';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { page, type Page, type Success } from '../../platform/http/envelope';
+import { timeOf } from '../../platform/http/query-text';
 import { validateBody } from '../../platform/http/validation';
 import { ConfigDirectory } from '../../gateway/configs/config-directory';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
@@ -67,8 +68,8 @@ export class NamedSendService {
       ...filters,
       ...(await this.belonging(tenant.clientId, definition, kind)),
       configId,
-      createdFrom: from === undefined ? undefined : Date.parse(from),
-      createdTo: to === undefined ? undefined : Date.parse(to),
+      createdFrom: from === undefined ? undefined : timeOf(from),
+      createdTo: to === undefined ? undefined : timeOf(to),
       before,
       limit: limit + 1,
     });

@@ -2,6 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator';
 import { CHANNELS, type Channel } from '../../kernel/channel';
 import { PageQueryDto } from '../../platform/http/cursor';
+import { PhoneFilter } from '../../platform/http/query-text';
 import { LONGEST_DETAIL, LONGEST_RECIPIENT, SUPPRESSION_REASONS, type SuppressionReason } from './suppression';
 
 /** Most bytes of a CSV text are those of a large body; a list in JSON is shorter. */
@@ -20,6 +21,7 @@ export class ListSuppressionsQueryDto extends PageQueryDto {
   @IsOptional()
   @IsString()
   @Length(1, LONGEST_RECIPIENT)
+  @PhoneFilter()
   recipient?: string;
 
   @ApiPropertyOptional({ description: 'Only with this reason.', enum: SUPPRESSION_REASONS, example: 'stop' })
@@ -48,6 +50,7 @@ export class DeleteSuppressionQueryDto {
   @IsOptional()
   @IsString()
   @Length(1, LONGEST_RECIPIENT)
+  @PhoneFilter()
   recipient?: string;
 
   @ApiPropertyOptional({

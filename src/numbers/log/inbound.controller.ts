@@ -1,11 +1,11 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { isRFC3339 } from 'class-validator';
 import { idTime } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { isTime, timeOf } from '../../platform/http/query-text';
 import { validateBody } from '../../platform/http/validation';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
@@ -84,8 +84,8 @@ export class InboundController {
     if (status === 'all' && body.to === undefined) throw Problem.field('to', 'required', 'is required for all');
     const filter: InboundFilter = {
       ...(body.number !== undefined && { number: body.number }),
-      ...(body.from !== undefined && { since: timeOf('from', body.from) }),
-      ...(body.to !== undefined && { until: timeOf('to', body.to) }),
+      ...(body.from !== undefined && { since: timeOf(body.from) }),
+      ...(body.to !== undefined && { until: timeOf(body.to) }),
     };
     return ok(await this.redelivery.many(tenant.clientId, filter, status));
   }
@@ -119,35 +119,19 @@ export class InboundController {
 
 /** `from` and `to` are a sender and a number, or the bounds of a time: whichever they can be read as. */
 function filterOf(query: ListInboundQueryDto): InboundFilter {
-  const since =
-    boundOf('received_from', query.received_from) ?? (isTime(query.from) ? boundOf('from', query.from) : undefined);
-  const until = boundOf('received_to', query.received_to) ?? (isTime(query.to) ? boundOf('to', query.to) : undefined);
-  const number = query.number ?? (isTime(query.to) ? undefined : query.to);
+  const [fromTime, toTime] = [query.from, query.to].map((text) =>
+    text !== undefined && isTime(text) ? text : undefined,
+  );
+  const since = query.received_from ?? fromTime;
+  const until = query.received_to ?? toTime;
+  const number = query.number ?? (toTime === undefined ? query.to : undefined);
   return {
     ...(number !== undefined && { number }),
-    ...(query.from !== undefined && !isTime(query.from) && { sender: query.from }),
+    ...(query.from !== undefined && fromTime === undefined && { sender: query.from }),
     ...(query.channel !== undefined && { channel: query.channel }),
     ...(query.state !== undefined && { state: query.state }),
     ...(query.delivery_status !== undefined && { deliveryStatus: query.delivery_status }),
-    ...(since !== undefined && { since }),
-    ...(until !== undefined && { until }),
+    ...(since !== undefined && { since: timeOf(since) }),
+    ...(until !== undefined && { until: timeOf(until) }),
   };
 }
-
-function boundOf(field: string, text: string | undefined): number | undefined {
-  return text === undefined ? undefined : timeOf(field, unescaped(text));
-}
-
-/** @throws Problem 400: the form allows what is no time, a 61st second */
-function timeOf(field: string, text: string): number {
-  const at = Date.parse(text);
-  if (Number.isNaN(at)) throw Problem.field(field, 'invalid_time', 'must be a time that there is');
-  return at;
-}
-
-function isTime(text: string | undefined): boolean {
-  return text !== undefined && isRFC3339(unescaped(text));
-}
-
-/** In a query the `+` of an offset comes as a space when it was not escaped. */
-const unescaped = (text: string): string => text.replace(/ (?=\d\d:\d\d$)/, '+');

@@ -1,5 +1,5 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsRFC3339, IsString, Length } from 'class-validator';
+import { IsIn, IsOptional, IsString, Length } from 'class-validator';
 import { CHANNELS } from '../../kernel/channel';
 import {
   INBOUND_DELIVERY_STATUSES,
@@ -8,6 +8,7 @@ import {
   type InboundState,
 } from '../../messaging/inbound/inbound.types';
 import { PageQueryDto } from '../../platform/http/cursor';
+import { PhoneFilter, PhoneOrTimeFilter, TimeFilter } from '../../platform/http/query-text';
 
 const TIME = '2026-01-31T12:00:00Z';
 
@@ -21,26 +22,30 @@ export class ListInboundQueryDto extends PageQueryDto {
   @IsOptional()
   @IsString()
   @Length(1, 64)
+  @PhoneFilter()
   number?: string;
 
   @ApiPropertyOptional({
-    description: 'A sender: only from it. A time (RFC 3339): only what was received at it or later.',
+    description: 'A sender: only from it. A time (RFC 3339, or a date in UTC): only what was received at it or later.',
     maxLength: 255,
     example: '+393331234567',
   })
   @IsOptional()
   @IsString()
   @Length(1, 255)
+  @PhoneOrTimeFilter()
   from?: string;
 
   @ApiPropertyOptional({
-    description: 'A number of yours: as `number`. A time (RFC 3339): only what was received before it.',
+    description:
+      'A number of yours: as `number`. A time (RFC 3339, or a date in UTC): only what was received before it.',
     maxLength: 255,
     example: '2026-02-01T00:00:00Z',
   })
   @IsOptional()
   @IsString()
   @Length(1, 255)
+  @PhoneOrTimeFilter()
   to?: string;
 
   @ApiPropertyOptional({ description: 'Only this channel.', enum: CHANNELS, example: 'sms' })
@@ -67,17 +72,21 @@ export class ListInboundQueryDto extends PageQueryDto {
   delivery_status?: InboundDeliveryStatus;
 
   @ApiPropertyOptional({
-    description: 'Only what was received at this time or later.',
+    description: 'Only what was received at this time or later: RFC 3339, or a date (UTC).',
     format: 'date-time',
     example: TIME,
   })
   @IsOptional()
-  @IsRFC3339()
+  @TimeFilter()
   received_from?: string;
 
-  @ApiPropertyOptional({ description: 'Only what was received before this time.', format: 'date-time', example: TIME })
+  @ApiPropertyOptional({
+    description: 'Only what was received before this time: RFC 3339, or a date (UTC).',
+    format: 'date-time',
+    example: TIME,
+  })
   @IsOptional()
-  @IsRFC3339()
+  @TimeFilter()
   received_to?: string;
 }
 
@@ -125,16 +134,20 @@ export class RedeliverManyDto {
   status?: BulkRedelivered;
 
   @ApiPropertyOptional({
-    description: 'Only what was received at this time or later.',
+    description: 'Only what was received at this time or later: RFC 3339, or a date (UTC).',
     format: 'date-time',
     example: TIME,
   })
   @IsOptional()
-  @IsRFC3339()
+  @TimeFilter()
   from?: string;
 
-  @ApiPropertyOptional({ description: 'Only what was received before this time.', format: 'date-time', example: TIME })
+  @ApiPropertyOptional({
+    description: 'Only what was received before this time: RFC 3339, or a date (UTC).',
+    format: 'date-time',
+    example: TIME,
+  })
   @IsOptional()
-  @IsRFC3339()
+  @TimeFilter()
   to?: string;
 }

@@ -22,6 +22,7 @@ import {
 } from '../../messaging/inbound/inbound.types';
 import { PageQueryDto } from '../../platform/http/cursor';
 import { Nullable } from '../../platform/http/nullable.decorator';
+import { PhoneFilter } from '../../platform/http/query-text';
 
 /** Most receivers of a number. */
 export const MOST_RECEIVERS = 10;
@@ -255,6 +256,7 @@ export class ListNumbersQueryDto extends PageQueryDto {
   @IsOptional()
   @IsString()
   @Length(1, 64)
+  @PhoneFilter()
   number?: string;
 
   @ApiPropertyOptional({ description: 'Only this channel.', enum: CHANNELS, example: 'sms' })

@@ -2,6 +2,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
 import { Problem } from '../../kernel/problem';
+import { MOST_OF_PAGE } from './envelope';
 import { isStorable } from './json-body';
 
 const VERSION = 1;
@@ -12,7 +13,7 @@ export class PageQueryDto {
     description: 'Most items of a page.',
     type: 'integer',
     minimum: 1,
-    maximum: 200,
+    maximum: MOST_OF_PAGE,
     default: 50,
     example: 50,
   })
@@ -20,7 +21,7 @@ export class PageQueryDto {
   @Type(() => Number)
   @IsInt()
   @Min(1)
-  @Max(200)
+  @Max(MOST_OF_PAGE)
   limit: number = 50;
 
   @ApiPropertyOptional({

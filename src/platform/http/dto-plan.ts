@@ -1,7 +1,9 @@
 import 'reflect-metadata';
 import { getMetadataStorage, type ValidationArguments, type ValidatorConstraintInterface } from 'class-validator';
 import { createRequire } from 'node:module';
+import { EMPTY_IS_ABSENT } from './empty-list.decorator';
 import { isNullable } from './nullable.decorator';
+import { READ_TEXT, type ReadText } from './query-text';
 
 export type DtoClass<T extends object = object> = new () => T;
 
@@ -33,6 +35,10 @@ export interface FieldPlan {
   readonly nestedClass: (() => DtoClass) | undefined;
   /** What a text of a query is converted to, from `@Type(() => Number)`. */
   readonly textType: 'number' | 'boolean' | undefined;
+  /** An empty list is taken as if the field was not there. */
+  readonly emptyIsAbsent: boolean;
+  /** How a text of a query is put right before it is checked. */
+  readonly readText: ReadText | undefined;
 }
 
 /** What a DTO class declares, worked out once. */
@@ -77,12 +83,18 @@ function compile(dto: DtoClass): DtoPlan {
     const rules: Rule[] = [];
     const conditions: Condition[] = [];
     let optional = false;
+    let readText: ReadText | undefined;
+    let emptyIsAbsent = false;
     for (const one of own) {
       const where = `${dto.name}.${name}`;
       if (one.groups?.length) throw new Error(`${where}: validation groups are not supported`);
       if (one.type === 'conditionalValidation') {
         if (one.name === 'isOptional') optional = true;
         else conditions.push(one.constraints[0] as Condition);
+      } else if (one.name === READ_TEXT) {
+        readText = one.constraints[0] as ReadText;
+      } else if (one.name === EMPTY_IS_ABSENT) {
+        emptyIsAbsent = true;
       } else if (one.type === 'customValidation' || one.type === 'isDefined') {
         for (const found of storage.getTargetValidatorConstraints(one.constraintCls)) {
           if (found.async) throw new Error(`${where}: asynchronous constraints are not supported`);
@@ -104,6 +116,8 @@ function compile(dto: DtoClass): DtoPlan {
       nullable: isNullable(dto, name),
       conditions,
       rules,
+      emptyIsAbsent,
+      readText,
       list:
         Reflect.getMetadata('design:type', dto.prototype as object, name) === Array ||
         rules.some((rule) => rule.name === 'isArray') ||

@@ -23,6 +23,7 @@ import {
 } from 'class-validator';
 import fc from 'fast-check';
 import { readDto } from './dto-reader';
+import { EmptyIsAbsent } from './empty-list.decorator';
 import { Nullable } from './nullable.decorator';
 import { validateBody } from './validation';
 
@@ -249,5 +250,26 @@ describe('validateBody', () => {
     expect(() => validateBody(OrderDto, { count: 0, x: 1 })).toThrow('4 fields are not valid: x, to, count, unit.');
     expect(() => validateBody(OrderDto, {})).toThrow('to is required.');
     expect(() => validateBody(OrderDto, [])).toThrow('body must be a JSON object.');
+  });
+
+  it('takes an empty list as left out, where a field says so', () => {
+    class ListsDto {
+      @IsOptional()
+      @EmptyIsAbsent()
+      @IsArray()
+      @IsString({ each: true })
+      tags?: string[];
+
+      @IsOptional()
+      @IsArray()
+      kept?: unknown[];
+    }
+    expect(readDto(ListsDto, { tags: [], kept: [] }).value).toEqual({ kept: [] });
+    expect(readDto(ListsDto, { tags: ['a'] }).value).toEqual({ tags: ['a'] });
+    expect(readDto(ListsDto, { tags: {} }).errors).toContainEqual({
+      field: 'tags',
+      code: 'invalid_type',
+      message: 'tags must be an array',
+    });
   });
 });

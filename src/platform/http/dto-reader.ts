@@ -3,7 +3,10 @@ import { meets, planOf, type DtoClass, type DtoPlan, type FieldPlan } from './dt
 import { fieldErrors } from './field-errors';
 import { isPlainObject } from './json-body';
 
-/** Where the values come from. A `body` is taken as typed; the texts of a `query` become what `@Type(() => Number | Boolean)` says. */
+/**
+ * Where the values come from. A `body` is taken as typed; the texts of a `query` become what `@Type(() => Number | Boolean)` says, and an empty
+ * one is none where it may be left out.
+ */
 export type DtoSource = 'body' | 'query';
 
 export type DtoResult<T> = { value: T; errors?: undefined } | { value?: undefined; errors: FieldError[] };
@@ -42,8 +45,11 @@ function instantiate(
     }
     const value = plain[key];
     if (value === null && field.optional && !field.nullable) continue;
+    // A form that is sent as it stands has empty parameters for what nobody filled in.
+    if (value === '' && field.optional && source === 'query') continue;
+    if (field.emptyIsAbsent && Array.isArray(value) && value.length === 0) continue;
     if (field.nestedClass !== undefined) instance[key] = instantiateNested(field.nestedClass(), value, source, state);
-    else instance[key] = source === 'query' && field.textType !== undefined ? convert(value, field.textType) : value;
+    else instance[key] = source === 'query' ? readQueryText(field, value) : value;
   }
   return instance;
 }
@@ -53,6 +59,11 @@ function instantiateNested(dto: DtoClass, value: unknown, source: DtoSource, sta
     return value.map((item: unknown) => (isPlainObject(item) ? instantiate(planOf(dto), item, source, state) : item));
   }
   return isPlainObject(value) ? instantiate(planOf(dto), value, source, state) : value;
+}
+
+function readQueryText(field: FieldPlan, value: unknown): unknown {
+  if (field.readText !== undefined && typeof value === 'string') return field.readText(value);
+  return field.textType === undefined ? value : convert(value, field.textType);
 }
 
 /** What does not read as the type stays a text, which the rule then refuses. */

@@ -1,3 +1,6 @@
+/** Most items of a page that may be asked for. */
+export const MOST_OF_PAGE = 200;
+
 /** The body of every success with one object. */
 export interface Success<T> {
   success: true;
@@ -18,6 +21,11 @@ export interface Page<T> {
 /** Wraps an answer. Controllers call it themselves: an interceptor would cost rxjs on every request. */
 export function ok<T>(data: T): Success<T> {
   return { success: true, data };
+}
+
+/** Wraps a list that is always answered whole. */
+export function whole<T>(items: T[]): Page<T> {
+  return page(items, null, Math.max(MOST_OF_PAGE, items.length));
 }
 
 /** Wraps one page of a list. `nextCursor` comes from `encodeCursor`, or is null when nothing follows. */

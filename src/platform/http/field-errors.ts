@@ -31,6 +31,7 @@ const CODES: Readonly<Record<string, string>> = {
   isPositive: 'too_small',
   isRFC3339: 'invalid_date',
   isString: 'invalid_type',
+  isTimeFilter: 'invalid_date',
   isTimeZone: 'invalid_time_zone',
   isUrl: 'invalid_url',
   matches: 'invalid_format',

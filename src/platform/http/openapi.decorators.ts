@@ -16,8 +16,6 @@ export interface ApiDataOptions {
   description: string;
   /** Default 200. */
   status?: number;
-  /** The data is an array of the view, without paging. */
-  isArray?: boolean;
   /** Response headers besides `X-Request-Id`. */
   headers?: Record<
     string,
@@ -36,7 +34,7 @@ export function ApiData(view: Type | Type[], options: ApiDataOptions): MethodDec
       status: options.status ?? 200,
       description: options.description,
       headers: { ...RESPONSE_HEADERS, ...options.headers },
-      schema: envelope(options.isArray ? { type: 'array', items: single } : single, {}),
+      schema: envelope(single, {}),
     }),
   );
 }

@@ -7,15 +7,19 @@ import type { ServerResponse } from 'node:http';
 export class RateLimitHeaders {
   private readonly policy: string;
 
-  constructor(private readonly perSecond: number) {
-    this.policy = `"default";q=${perSecond};w=1`;
+  /** @param name of the policy */
+  constructor(
+    private readonly perSecond: number,
+    private readonly name = 'default',
+  ) {
+    this.policy = `"${name}";q=${perSecond};w=1`;
   }
 
   set(response: ServerResponse, remaining: number, resetMs: number): void {
     response.setHeader('RateLimit-Policy', this.policy);
     response.setHeader(
       'RateLimit',
-      `"default";r=${Math.min(remaining, this.perSecond)};t=${Math.ceil(resetMs / 1000)}`,
+      `"${this.name}";r=${Math.min(remaining, this.perSecond)};t=${Math.ceil(resetMs / 1000)}`,
     );
   }
 }

@@ -138,7 +138,8 @@ export class NotificationsService {
       try {
         const descriptor = this.intake.descriptor(channel);
         const sendDto = validateBody(descriptor.dto, send.body) as SendOptionsDto;
-        await this.intake.assess(principal, descriptor, sendDto);
+        const { refusal } = await this.intake.assess(principal, descriptor, sendDto);
+        if (refusal) throw refusal;
       } catch (error) {
         if (!(error instanceof Problem) || error.status >= 500) throw error;
         // Too many for now is for later.

@@ -3,6 +3,7 @@ import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Problem } from '../../kernel/problem';
 import { page, type Page } from '../../platform/http/envelope';
 import { ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { timeOf } from '../../platform/http/query-text';
 import { AdminOnly, CurrentTenant, Scopes } from '../auth.decorators';
 import type { Principal } from '../principal';
 import { AuditLog, type AuditFilter } from './audit-log';
@@ -54,7 +55,7 @@ export class AuditController {
 
 /** @throws Problem when the time ends before it begins */
 function filterOf(query: ListAuditQueryDto, clientId: string | undefined): AuditFilter {
-  const [from, to] = [query.from, query.to].map((text) => (text === undefined ? undefined : Date.parse(text)));
+  const [from, to] = [query.from, query.to].map((text) => (text === undefined ? undefined : timeOf(text)));
   if (from !== undefined && to !== undefined && to < from) throw Problem.field('to', 'invalid_value', 'is before from');
   return { ...query, clientId, from, to };
 }

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, IsRFC3339, IsString, Length, Matches } from 'class-validator';
+import { IsIn, IsOptional, IsString, Length, Matches } from 'class-validator';
 import { PageQueryDto } from '../../platform/http/cursor';
+import { TimeFilter } from '../../platform/http/query-text';
 import { AUDIT_ACTIONS, type AuditAction } from './audit-actions';
 import type { AuditEntry } from './audit-log';
 
@@ -27,17 +28,21 @@ export class ListAuditQueryDto extends PageQueryDto {
   object?: string;
 
   @ApiPropertyOptional({
-    description: 'Only from this time on.',
+    description: 'Only from this time on: RFC 3339, or a date (UTC).',
     format: 'date-time',
     example: '2026-01-31T00:00:00Z',
   })
   @IsOptional()
-  @IsRFC3339()
+  @TimeFilter()
   from?: string;
 
-  @ApiPropertyOptional({ description: 'Only before this time.', format: 'date-time', example: '2026-02-28T00:00:00Z' })
+  @ApiPropertyOptional({
+    description: 'Only before this time: RFC 3339, or a date (UTC).',
+    format: 'date-time',
+    example: '2026-02-28T00:00:00Z',
+  })
   @IsOptional()
-  @IsRFC3339()
+  @TimeFilter()
   to?: string;
 }
 

@@ -44,7 +44,8 @@ export class CreateApiKeyDto {
   sandbox?: boolean;
 
   @ApiPropertyOptional({
-    description: 'When it stops working; in the future. Left out: never.',
+    description:
+      'When it stops working; in the future, and not after the calling key does. Left out: with the calling key; never when that has no end.',
     format: 'date-time',
     example: '2027-01-31T12:00:00Z',
   })

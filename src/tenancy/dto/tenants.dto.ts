@@ -18,7 +18,8 @@ import { UpdateSettingsDto } from '../settings/settings.dto';
 import { MOST_QUOTA, QUOTA_MODES, type QuotaMode } from '../quotas';
 import { TENANT_STATUSES, type TenantQuotas, type TenantStatus } from '../tenant.entity';
 
-const SLUG = /^[a-z][a-z0-9-]{0,31}$/;
+/** What comes in; capitals are lowered. */
+const SLUG = /^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$/;
 const SECRET_REF = /^(env|file|vault|azure-keyvault):\S+$/;
 
 export class QuotasDto implements TenantQuotas {
@@ -67,13 +68,13 @@ export class CreateTenantDto {
   name: string;
 
   @ApiPropertyOptional({
-    description: 'First part of the `client_id`. Default: made from the name.',
+    description: 'First part of the `client_id`, in small letters. Default: made from the name.',
     pattern: SLUG.source,
     example: 'acme',
   })
   @IsOptional()
   @IsString()
-  @Matches(SLUG, { message: 'slug must begin with a letter and have at most 32 of a-z, 0-9 and -' })
+  @Matches(SLUG, { message: 'slug must begin with a letter or digit and have at most 48 letters, digits, _ and -' })
   slug?: string;
 
   @ApiPropertyOptional({

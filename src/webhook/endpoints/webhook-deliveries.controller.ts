@@ -4,6 +4,7 @@ import { Problem } from '../../kernel/problem';
 import { decodeCursor, encodeCursor } from '../../platform/http/cursor';
 import { ok, page, type Page, type Success } from '../../platform/http/envelope';
 import { ApiData, ApiPage, ApiProblems } from '../../platform/http/openapi.decorators';
+import { timeOf } from '../../platform/http/query-text';
 import { CurrentTenant, Scopes } from '../../tenancy/auth.decorators';
 import type { Principal } from '../../tenancy/principal';
 import { DeliveryLogService } from './delivery-log.service';
@@ -72,8 +73,8 @@ export class WebhookDeliveriesController {
     @Param('id') id: string,
     @Body() body: ReplayDto,
   ): Promise<Success<ReplayView>> {
-    const from = Date.parse(body.from);
-    const to = Date.parse(body.to);
+    const from = timeOf(body.from);
+    const to = timeOf(body.to);
     if (to <= from) throw Problem.field('to', 'invalid_range', 'must be after from');
     const onlyFailed = body.only_failed ?? false;
     return ok({ replayed: await this.log.replayRange(tenant.clientId, id, { from, to, onlyFailed }) });

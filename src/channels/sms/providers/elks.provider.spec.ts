@@ -319,6 +319,7 @@ describe('46elks', () => {
     it.each([
       ['an ordinary message', {}, []],
       ['an empty text', { content: { text: '' } }, [['message', 'required']]],
+      ['1600 characters outside the BMP', { content: { text: '🙂'.repeat(1600) } }, []],
       ['1601 characters', { content: { text: 'x'.repeat(1601) } }, [['message', 'too_long']]],
       ['a number as sender', { from: '+46700000000' }, []],
       ['a short code as sender', { from: '71700' }, [['from', 'invalid_sender']]],

@@ -19,6 +19,7 @@ import { encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
 import { isCallingCode } from '../../../kernel/phone-number';
 import { asUri } from '../../../kernel/uri';
+import { isLongerThan } from '../../../kernel/text-length';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
 import { elksInbound, elksStatus, elksTime, NOT_DELIVERED } from './elks.callbacks';
 import { elksSimulator } from './elks.simulator';
@@ -47,7 +48,7 @@ class ElksGateway implements Gateway {
     const { content, from, to } = message as OutboundMessage<'sms'>;
     const issues: ValidationIssue[] = [];
     if (content.text === '') issues.push({ field: 'message', code: 'required', message: 'must not be empty' });
-    if (content.text.length > MAX_BODY_LENGTH) {
+    if (isLongerThan(content.text, MAX_BODY_LENGTH)) {
       const text = `46elks takes at most ${MAX_BODY_LENGTH} characters`;
       issues.push({ field: 'message', code: 'too_long', message: text });
     }

@@ -14,6 +14,7 @@ import { rowOf } from '../../../gateway/contracts/provider-answer';
 import type { GatewayDeps, ProviderDefinition } from '../../../gateway/contracts/provider-definition';
 import type { Clock } from '../../../kernel/clock';
 import { systemClock } from '../../../kernel/clock';
+import { isLongerThan } from '../../../kernel/text-length';
 import { AddressNotAllowedError } from '../../../platform/http-client/ssrf-guard';
 import {
   messageIdOf,
@@ -59,7 +60,7 @@ class SmppGateway implements Gateway {
     const alphabet = alphabetOf(content.text, settings);
     if (content.text === '') issues.push({ field: 'message', code: 'required', message: 'must not be empty' });
     else if (
-      content.text.length > MAX_BODY_LENGTH ||
+      isLongerThan(content.text, MAX_BODY_LENGTH) ||
       (alphabet && encodeParts(content.text, alphabet).length > MOST_PARTS)
     )
       issues.push({ field: 'message', code: 'too_long', message: `must be at most ${MAX_BODY_LENGTH} characters` });

@@ -571,6 +571,7 @@ describe('an SMPP session', () => {
     expect(codesOf('Hello ✓', {})).toEqual([]);
     expect(codesOf('Hello ✓', { encoding: 'gsm7' })).toEqual(['message unsupported_characters']);
     expect(codesOf('x'.repeat(1601), {})).toEqual(['message too_long']);
+    expect(codesOf('🙂'.repeat(1600), {})).toEqual([]);
     expect(codesOf('', {})).toEqual(['message required']);
     expect(codesOf('x', {}, 'Much too long a name')).toEqual(['from invalid_sender']);
   });

@@ -1,4 +1,5 @@
 // Calls the API through platform/http-client: the SDK's client costs ten times as much, and hides whether a failed request was written.
+import { isLongerThan } from '../../../kernel/text-length';
 import { z } from 'zod';
 import type {
   Gateway,
@@ -35,7 +36,7 @@ class TwilioGateway implements Gateway {
     const { content, from } = message as OutboundMessage<'sms'>;
     const issues: ValidationIssue[] = [];
     if (content.text === '') issues.push({ field: 'message', code: 'required', message: 'must not be empty' });
-    if (content.text.length > MAX_BODY_LENGTH) {
+    if (isLongerThan(content.text, MAX_BODY_LENGTH)) {
       issues.push({
         field: 'message',
         code: 'too_long',

@@ -248,11 +248,11 @@ export const vonage: ProviderDefinition = Object.freeze<ProviderDefinition>({
   }),
   credentials: {
     api_key: {
-      description: 'API key, 8 characters.',
+      description: 'API key: a word, at Vonage itself of 8 letters and digits.',
       secret: true,
       required: true,
       identifiesAccount: true,
-      pattern: /^[A-Za-z0-9]{8}$/,
+      pattern: /^[\w-]{1,64}$/,
       example: 'abcd1234',
     },
     api_secret: { description: 'API secret.', secret: true, required: true, example: 'abcdef0123456789' },

@@ -89,7 +89,7 @@ function callerOf(request: SimulatorRequest, fields: Readonly<Record<string, str
   if (key === undefined && typeof header === 'string' && header.startsWith('Basic ')) {
     [key, secret] = Buffer.from(header.slice(6), 'base64').toString('utf8').split(':', 2);
   }
-  return !key || key.length !== 8 || !secret || secret.startsWith(REFUSED_SECRET_PREFIX) ? null : { key, secret };
+  return !key || !secret || secret.startsWith(REFUSED_SECRET_PREFIX) ? null : { key, secret };
 }
 
 function submit(request: SimulatorRequest, port: SimulatorPort) {

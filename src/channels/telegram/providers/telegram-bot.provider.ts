@@ -201,10 +201,11 @@ export const telegramBot: ProviderDefinition = Object.freeze<ProviderDefinition>
   }),
   credentials: {
     bot_token: {
-      description: 'Token of the bot, as @BotFather gives it.',
+      description: 'Token of the bot, as @BotFather gives it: one word, without a slash.',
       secret: true,
       required: true,
-      pattern: /^\d+:[A-Za-z0-9_-]+$/,
+      // It is a part of the path.
+      pattern: /^[\x21-\x2e\x30-\x7e]+$/,
       example: '123456789:AAExample-Token_0123456789abcdefghi',
     },
     webhook_secret: {

@@ -76,9 +76,9 @@ export const telegramSimulator: ProviderSimulator = {
   }),
 
   handle(request, port) {
-    const path = /^\/bot(\d+:[A-Za-z0-9_-]+)\/([A-Za-z]+)$/.exec(request.path);
-    if (path === null) return failure(404, 'Not Found');
-    const token = path[1]!;
+    const path = /^\/bot([^/]+)\/([A-Za-z]+)$/.exec(request.path);
+    const token = path === null ? undefined : tokenOf(path[1]!);
+    if (path === null || token === undefined) return failure(404, 'Not Found');
     if (token.slice(token.indexOf(':') + 1).startsWith(REFUSED_SECRET_PREFIX)) return failure(401, 'Unauthorized');
     const bot = botOf(port, token);
     const method = path[2]!.toLowerCase();
@@ -224,8 +224,17 @@ function chatOf(to: string): { id: number; type: string; username?: string } {
   return { id, type: id < 0 ? 'supergroup' : 'private' };
 }
 
+/** Undefined for what is no encoded text. */
+function tokenOf(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
+}
+
 function userOf(token: string): object {
-  const id = Number(token.slice(0, token.indexOf(':')));
+  const id = Number(/^\d+/.exec(token)?.[0] ?? 1);
   return { id, is_bot: true, first_name: 'Simulated bot', username: `simulated_${id}_bot` };
 }
 

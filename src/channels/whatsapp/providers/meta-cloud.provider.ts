@@ -24,6 +24,9 @@ const DEFAULT_API_VERSION = 'v23.0';
 
 const RULES = { title: 'Meta', errors: META_ERRORS };
 
+/** An id is a part of a path, and at Meta itself digits; made-up ones are as good. */
+const ID = /^[\w-]{1,64}$/;
+
 const HEALTH_FIELDS = 'id,display_phone_number,verified_name,quality_rating';
 
 class MetaCloudGateway implements Gateway {
@@ -141,14 +144,14 @@ export const metaCloud: ProviderDefinition = Object.freeze<ProviderDefinition>({
       secret: false,
       required: true,
       identifiesAccount: true,
-      pattern: /^\d{1,32}$/,
+      pattern: ID,
       example: '106540352242922',
     },
     business_account_id: {
       description: 'Id of the WhatsApp business account that the number belongs to.',
       secret: false,
       required: true,
-      pattern: /^\d{1,32}$/,
+      pattern: ID,
       example: '419561257915477',
     },
     webhook_verify_token: {

@@ -17,7 +17,7 @@ import type { Json } from './meta-cloud.payload';
 import { bodyOf, faultIn } from './meta-cloud.simulated-request';
 import { metaSignature } from './meta-cloud.signature';
 
-const PATH = /^\/v\d{1,3}\.\d\/(\d{1,32})(\/messages)?$/;
+const PATH = /^\/v\d{1,3}\.\d\/([\w-]{1,64})(\/messages)?$/;
 
 /** The number that a stand-in's account has when its config does not say. */
 const DISPLAY_NUMBER = '15005550100';

@@ -17,6 +17,7 @@ import { TWILIO_CREDENTIALS } from '../../../gateway/vendors/twilio/twilio.crede
 import { twilioStandIn } from '../../../gateway/vendors/twilio/twilio.simulator';
 import { TWILIO_STATUSES } from '../../../gateway/vendors/twilio/twilio.vocabulary';
 import { asUri } from '../../../kernel/uri';
+import { isLongerThan } from '../../../kernel/text-length';
 import { TWILIO_WHATSAPP_ERRORS } from './twilio-whatsapp.vocabulary';
 import { E164 } from './whatsapp-settings';
 
@@ -43,9 +44,9 @@ class TwilioWhatsAppGateway implements Gateway {
     const issues: ValidationIssue[] = [];
     const add = (field: string, code: string, text: string) => issues.push({ field, code, message: text });
     if (text === '') add('message', 'required', 'must not be empty');
-    if (text !== undefined && text.length > MAX_BODY_LENGTH)
+    if (text !== undefined && isLongerThan(text, MAX_BODY_LENGTH))
       add('message', 'too_long', `Twilio takes at most ${MAX_BODY_LENGTH} characters`);
-    if (media?.caption !== undefined && media.caption.length > MAX_BODY_LENGTH)
+    if (media?.caption !== undefined && isLongerThan(media.caption, MAX_BODY_LENGTH))
       add('media.caption', 'too_long', `Twilio takes at most ${MAX_BODY_LENGTH} characters`);
     if (template !== undefined && !CONTENT_SID.test(template.name))
       add('template.name', 'invalid_template', 'must be a Content SID (HX and 32 hexadecimal digits) at Twilio');

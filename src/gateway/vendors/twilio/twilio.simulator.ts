@@ -12,6 +12,7 @@ import { jsonObject } from '../../contracts/provider-answer';
 import { REFUSED_SECRET_PREFIX } from '../../contracts/simulator';
 import { decodeForm, encodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
+import { isLongerThan } from '../../../kernel/text-length';
 import { callbackOrigin, inboundUrl, replyTo } from '../../contracts/simulated-callback';
 import { twilioSignature } from './twilio.signature';
 
@@ -31,7 +32,7 @@ const WINDOW_CLOSED = '63016';
 const POOL_NUMBER = '+15005550100';
 
 const PATH =
-  /^\/2010-04-01\/Accounts\/(AC[0-9a-fA-F]{32})(\.json|\/Balance\.json|\/Messages\.json|\/Messages\/([A-Za-z0-9]+)\.json)$/;
+  /^\/2010-04-01\/Accounts\/(AC\w+)(\.json|\/Balance\.json|\/Messages\.json|\/Messages\/([A-Za-z0-9]+)\.json)$/;
 
 interface Caller {
   account: string;
@@ -154,7 +155,7 @@ function bodyOf({ Body, MediaUrl, ContentSid, ContentVariables }: Record<string,
   }
   if (MediaUrl !== undefined && callbackOrigin(MediaUrl) === null) return failure(400, 21620, 'Invalid media URL(s).');
   if (!Body && MediaUrl === undefined) return failure(400, 21602, 'Message body is required.');
-  if (Body && Body.length > 1600)
+  if (Body && isLongerThan(Body, 1600))
     return failure(400, 21617, 'The concatenated message body exceeds the 1600 character limit.');
   return Body ?? '';
 }

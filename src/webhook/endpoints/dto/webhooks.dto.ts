@@ -7,7 +7,6 @@ import {
   IsBoolean,
   IsIn,
   IsOptional,
-  IsRFC3339,
   IsString,
   MaxLength,
   MinLength,
@@ -15,6 +14,7 @@ import {
 import { EVENT_TYPES } from '../../../platform/events/event-store';
 import { PageQueryDto } from '../../../platform/http/cursor';
 import { Nullable } from '../../../platform/http/nullable.decorator';
+import { TimeFilter } from '../../../platform/http/query-text';
 import { WEBHOOK_FORMATS, type WebhookFormat } from '../webhook-event';
 
 /** What `events` may name. */
@@ -154,8 +154,7 @@ export class ReplayDto {
     format: 'date-time',
     example: '2026-01-31T12:00:00Z',
   })
-  @IsString()
-  @IsRFC3339()
+  @TimeFilter()
   from: string;
 
   @ApiProperty({
@@ -163,8 +162,7 @@ export class ReplayDto {
     format: 'date-time',
     example: '2026-01-31T18:00:00Z',
   })
-  @IsString()
-  @IsRFC3339()
+  @TimeFilter()
   to: string;
 
   @ApiPropertyOptional({
