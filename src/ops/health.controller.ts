@@ -9,7 +9,7 @@ import {
   getSchemaPath,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { Problem, type ProblemCode } from '../kernel/problem';
+import { PROBLEM_STATUS, Problem, type ProblemCode } from '../kernel/problem';
 import { Database } from '../platform/database/database';
 import { DISPATCH_QUEUE, type JobQueue } from '../platform/queue/job-queue';
 import type { HttpRequest } from '../platform/http/http-request';
@@ -53,7 +53,12 @@ export class UnreadyView extends HealthView implements Omit<ProblemView, 'succes
   @ApiProperty({ description: 'What does not work.', example: 'Not ready: the database is down.' })
   detail: string;
 
-  @ApiProperty({ description: 'Stable machine word.', example: 'internal' })
+  @ApiProperty({
+    description: 'Stable machine word.',
+    enum: Object.keys(PROBLEM_STATUS),
+    enumName: 'ProblemCode',
+    example: 'internal',
+  })
   code: ProblemCode;
 
   @ApiProperty({ description: 'Always empty: no field is wrong.', type: [FieldErrorView], example: [] })

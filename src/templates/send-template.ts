@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Channel } from '../kernel/channel';
 import { Problem, type FieldError } from '../kernel/problem';
 import { OwnTemplates, type OwnTemplateRequest } from '../messaging/own-templates';
+import { RenderBudget } from './liquid/liquid-text';
 import { fieldError } from './problem-path';
 import { TemplatesService, type TemplateVersion } from './templates.service';
 import { unprocessable } from './unprocessable';
@@ -28,7 +29,7 @@ export class SendTemplate {
     if (part === undefined)
       throw unprocessable([fieldError(names.id, 'not_in_template', `has no content for the channel ${channel}`)]);
     const { data, errors } = withDefaults(template.content.variables, request.data);
-    const rendered = part.render(data);
+    const rendered = part.render(data, new RenderBudget());
     const faults = [...errors, ...(rendered.errors ?? [])];
     if (faults.length > 0 || rendered.errors !== undefined)
       throw unprocessable(unique(faults.map((fault) => inData(fault, names.data))));

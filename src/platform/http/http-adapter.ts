@@ -22,7 +22,7 @@ const CLOSE_GRACE_MS = 10_000;
  * Asked before a body that is not small is read, with the path of the route as it was registered. What it throws (or its promise) is the
  * answer, and the body is not read.
  */
-export type BodyGate = (request: HttpRequest, route: string) => void | Promise<void>;
+export type BodyGate = (request: HttpRequest, response: Response, route: string) => void | Promise<void>;
 
 /**
  * Express under Nest, with the work that every request needs done before Express sees it: request id, headers, path, query and body. A
@@ -167,7 +167,7 @@ export class HttpAdapter extends ExpressAdapter {
     read: () => void,
   ): Promise<void> {
     try {
-      await this.bodyGate?.(request, match.path);
+      await this.bodyGate?.(request, response, match.path);
     } catch (error) {
       refuseBody(request, () => this.fail(request, response, error));
       return;
