@@ -124,9 +124,9 @@ export const INBOUND_LOCATE_CTES = `located AS MATERIALIZED (
    )`;
 
 /**
- * Gives those of `located` that are `taken` their places, and writes them with what is owed and their events. By maps and tests, not joins: the message
- * path allows no hash joins, so a join of two batches would compare each row with each. Who has just been removed as a receiver may still be owed
- * something: the lanes end that.
+ * Gives those of `located` that are `taken` their places, and writes them with what is owed, their events and their count in usage. By maps and tests,
+ * not joins: the message path allows no hash joins, so a join of two batches would compare each row with each. Who has just been removed as a receiver
+ * may still be owed something: the lanes end that.
  */
 export const INBOUND_WRITE_CTES = `moved AS (
      UPDATE numbers x SET sequence = x.sequence + c.count FROM (SELECT number_id, count(*) AS count FROM taken GROUP BY number_id) c
@@ -141,6 +141,9 @@ export const INBOUND_WRITE_CTES = `moved AS (
        occurred_at, received_at, sequence, state, event_id, provider_sequence, detail)
      SELECT id, to_timestamp(at / 1000), client_id, number_id, channel, provider, config_id, external_id, sender, recipient, text,
        to_timestamp(occurred_at / 1000), to_timestamp(received_at / 1000), sequence, 'received', fact_id, provider_sequence, detail FROM placed
+   ), counted AS (
+     INSERT INTO usage_deltas (client_id, bucket, config_id, channel, inbound)
+     SELECT client_id, date_bin('15 minutes', to_timestamp(received_at / 1000), 'epoch'), config_id, channel, count(*) FROM placed GROUP BY 1, 2, 3, 4
    ), owed AS (
      -- The ids are the message's with another end, so they carry the same time.
      INSERT INTO inbound_deliveries (id, created_at, client_id, inbound_id, inbound_created_at, number_id, receiver_id, type, sequence, status, updated_at)
