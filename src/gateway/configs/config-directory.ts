@@ -22,6 +22,7 @@ export interface CallbackConfig {
 
 const MOST_TENANTS = 5_000;
 const MOST_CALLBACK_KEYS = 20_000;
+const MOST_UNKNOWN_KEYS = 5_000;
 /** The change feed tells of changes at once; this bounds how long one that was missed can matter. */
 const KEEP_MS = 30_000;
 
@@ -33,6 +34,13 @@ export class ConfigDirectory {
     max: MOST_CALLBACK_KEYS,
     ttl: KEEP_MS,
   });
+  /** By account. Apart from those by id, as a change of any tenant may add to it. */
+  private readonly accounts = new LRUCache<string, readonly ProviderConfig[]>({
+    max: MOST_CALLBACK_KEYS,
+    ttl: KEEP_MS,
+  });
+  /** What callbacks named and nobody has; apart from the others, as anybody can add to it. */
+  private readonly unknown = new LRUCache<string, true>({ max: MOST_UNKNOWN_KEYS, ttl: KEEP_MS });
   /** Grows with each change: what was loaded before a change is not kept after it. */
   private changes = 0;
 
@@ -106,8 +114,10 @@ export class ConfigDirectory {
     this.changes++;
     this.snapshots.delete(clientId);
     this.loading.delete(clientId);
+    this.unknown.clear();
+    this.accounts.clear();
     for (const [key, configs] of this.callbacks) {
-      if (configs.length === 0 || configs.some((config) => config.clientId === clientId)) this.callbacks.delete(key);
+      if (configs.some((config) => config.clientId === clientId)) this.callbacks.delete(key);
     }
   }
 
@@ -116,6 +126,8 @@ export class ConfigDirectory {
     this.snapshots.clear();
     this.loading.clear();
     this.callbacks.clear();
+    this.accounts.clear();
+    this.unknown.clear();
   }
 
   private async load(clientId: string): Promise<TenantGateways> {
@@ -136,14 +148,19 @@ export class ConfigDirectory {
     if (by.configId === undefined && by.account === undefined) return [];
     const fingerprint = by.configId === undefined ? accountFingerprint(by.account!) : undefined;
     const key = `${provider}/${by.configId ?? fingerprint}`;
-    const kept = this.callbacks.get(key);
+    const keep = by.configId === undefined ? this.accounts : this.callbacks;
+    const kept = keep.get(key);
     if (kept) return kept;
+    if (this.unknown.has(key)) return [];
     const before = this.changes;
     const where =
       by.configId === undefined ? { provider, accountFingerprint: fingerprint } : { provider, id: by.configId };
     const rows = await this.database.dataSource.manager.find(ProviderConfigEntity, { where, order: { id: 'ASC' } });
     const configs = this.known(rows);
-    if (this.changes === before) this.callbacks.set(key, configs);
+    if (this.changes === before) {
+      if (configs.length > 0) keep.set(key, configs);
+      else this.unknown.set(key, true);
+    }
     return configs;
   }
 

@@ -228,7 +228,7 @@ export const telegramBot: ProviderDefinition = Object.freeze<ProviderDefinition>
   // Quirk: about 30 messages a second in all, one a second in a chat and 20 a minute in a group, all of it approximate (core.telegram.org/bots/faq, 2026-11).
   limits: { defaultPerSecond: 30, timeoutMs: 15_000, window: 50 },
   create: (deps) => new TelegramGateway(deps),
-  callbacks: { events: telegramUpdates },
+  callbacks: { events: telegramUpdates, inbound: telegramUpdates, status: telegramUpdates },
   statuses: {},
   errors: TELEGRAM_ERRORS,
   simulator: telegramSimulator,
