@@ -211,6 +211,45 @@ describe('email', () => {
     expect(answer.body.errors).toEqual([expect.objectContaining({ field: 'tracking.unsubscribe' })]);
   });
 
+  it('keeps each event of a batch with its own part of the body, and refuses a batch without end', async () => {
+    const apiKey = `SG.${randomBytes(16).toString('hex')}`;
+    service.secrets.add(apiKey);
+    // Of an account that does not sign.
+    const made = await tenant.api.post('/communication/sendgrid/configs', {
+      credentials: { api_key: apiKey },
+      from_email: 'orders@example.com',
+    });
+    assertStatus(made, 201);
+    const urls = await tenant.api.get(`/communication/sendgrid/configs/${made.body.data.id}/callback-urls`);
+    assertStatus(urls, 200);
+    const named = new URL(urls.body.data.callback_urls_with_token.events);
+    service.secrets.add(named.searchParams.get('token')!);
+    // Nobody knows the messages, so without a config id only the token tells whose they are.
+    const anywhere = new URL(`/webhook/sendgrid/events${named.search}`, named);
+    const batch = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({
+        event: 'delivered',
+        email: `batch-${n}@example.net`,
+        sg_event_id: `batch-${n}`,
+        sg_message_id: `batch-${n}.recvd-1`,
+        timestamp: 1_795_334_400,
+      }));
+    assertStatus(await service.anonymous.post(`${anywhere.pathname}${anywhere.search}`, batch(3)), 200);
+    const kept = (await tenant.api.get('/v1/provider-events?provider=sendgrid&matched=false')).body.data as Wire[];
+    const mine = kept.filter((one) => String(one.external_id).startsWith('batch-'));
+    expect(mine.map((one) => JSON.parse(one.raw_body))).toEqual(
+      expect.arrayContaining(batch(3).map((event) => [event])),
+    );
+    expect(mine).toHaveLength(3);
+    for (const { id } of mine) {
+      const again = await tenant.api.post(`/v1/provider-events/${id}/reprocess`);
+      expect([again.status, again.body.data.state]).toEqual([200, 'unmatched']);
+    }
+    const tiny = Array.from({ length: 10_001 }, () => ({ event: 'open' }));
+    const refused = await service.anonymous.post(`${named.pathname}${named.search}`, tiny);
+    expect([refused.status, refused.body.code]).toEqual([413, 'payload_too_large']);
+  });
+
   it('refuses forged callbacks of both providers', async () => {
     const event = [{ event: 'delivered', email: 'a@example.com', sg_event_id: 'x', timestamp: 1 }];
     for (const kind of ['events', 'status']) {

@@ -254,6 +254,15 @@ describe('SendGrid', () => {
     return JSON.parse(server.requests.at(-1)!.body) as object;
   }
 
+  it('reads whatever comes before a dot as the id where the way of the mail is an unknown one', () => {
+    const [known] = parse([event('delivered', { sg_message_id: 'a.b.filter0001.16648.5515E0B88.0' })]);
+    expect(known).toMatchObject({ externalId: 'a.b' });
+    expect(known).not.toHaveProperty('idForms');
+    expect(parse([event('delivered', { sg_message_id: 'a.b.elsewhere-1' })])).toMatchObject([
+      { externalId: 'a', idForms: ['a', 'a.b', 'a.b.elsewhere-1'] },
+    ]);
+  });
+
   it('hands on every part of a mail, and names in any script as they are', async () => {
     const body = await sent({
       to: [{ email: 'jörg@bücher.example', name: 'Jörg "J" Müller, Köln' }],
