@@ -8,12 +8,11 @@ import type { InboundMessage, ReceiverType } from './inbound.types';
  * whom it is to, the one of its config. As questions for one row: as a join, which is planned once, it might read all numbers for ever.
  */
 const numberOf = (source: string): string => `CASE WHEN ${source}.recipient <> '' THEN (
-       SELECT CASE WHEN x.client_id = ${source}.client_id AND x.provider = ${source}.provider AND coalesce(x.config_id, ${source}.config_id) = ${source}.config_id
-         THEN x.id END
-       FROM numbers x WHERE x.number = ${source}.recipient AND x.channel = ${source}.channel)
+       SELECT CASE WHEN x.provider = ${source}.provider AND coalesce(x.config_id, ${source}.config_id) = ${source}.config_id THEN x.id END
+       FROM numbers x WHERE x.number = ${source}.recipient AND x.channel = ${source}.channel AND x.client_id = ${source}.client_id)
      ELSE (
        SELECT CASE WHEN count(*) = 1 THEN min(x.id) END FROM numbers x
-       WHERE x.config_id = ${source}.config_id AND x.channel = ${source}.channel AND x.provider = ${source}.provider)
+       WHERE x.client_id = ${source}.client_id AND x.config_id = ${source}.config_id AND x.channel = ${source}.channel AND x.provider = ${source}.provider)
      END`;
 
 /**
