@@ -263,6 +263,43 @@ describe('numbers and what comes to them', () => {
     ]);
   });
 
+  it.each(['reprocess', 'redeliver'])(
+    'delivers what came too early by %s, and its callback is matched',
+    async (how) => {
+      const number = freshNumber();
+      const sid = `SM${randomBytes(16).toString('hex')}`;
+      const receiver = await ClientReceiver.start((response) => response.end('+OK'));
+      try {
+        await writes(number, 'too early', { MessageSid: sid });
+        await writes(number, 'another');
+        const callback = async (): Promise<Wire> =>
+          (await tenant.api.get('/v1/provider-events?limit=200')).body.data.find(
+            (one: Wire) => one.external_id === sid,
+          );
+        const { id, matched } = await callback();
+        expect(matched).toBe(false);
+        // There is no such number yet.
+        expect((await tenant.api.post(`/v1/provider-events/${id}/reprocess`)).body.data.state).toBe('unmatched');
+        await assign(number, { delivery: [{ type: 'webhook', url: receiver.url, format: 'json' }] });
+        const early = (await inboundOf(number)).find((one) => one.external_id === sid)!;
+        const path = how === 'reprocess' ? `/v1/provider-events/${id}/reprocess` : `/v1/inbound/${early.id}/redeliver`;
+        for (let time = 0; time < 2; time++) {
+          expect((await tenant.api.post(path)).status).toBe(how === 'reprocess' ? 200 : 202);
+          expect(await callback()).toMatchObject({ matched: true, state: 'matched' });
+        }
+        await receiver.waitFor(1);
+        expect((await tenant.api.get(`/v1/inbound/${early.id}`)).body.data).toMatchObject({
+          state: 'received',
+          sequence: 1,
+        });
+        // The other one waits for its own turn.
+        expect((await inboundOf(number, '&state=unmatched')).map((one) => one.text)).toEqual(['another']);
+      } finally {
+        await receiver.close();
+      }
+    },
+  );
+
   it('lists by sender, number, time and state, a page at a time', async () => {
     const [number, other] = [freshNumber(), freshNumber()];
     await assign(number);

@@ -15,7 +15,7 @@ import { CallbackProof, type ProvedCallback } from './callback-proof';
 import { readCallback } from './callback-events';
 import { CallbackStore } from './callback-store';
 import { KnownIds } from './known-ids';
-import type { ReceivedEvent } from './received-event';
+import { UNPARSABLE, type ReceivedEvent } from './received-event';
 import { CallbackMetrics } from './callback-metrics';
 import { ApiCallback } from './callback.openapi';
 
@@ -180,7 +180,7 @@ export class CallbackController {
       // It is proved to be the provider's, so it is kept, for a better parser.
       this.logger.error({ err: error, provider: definition.key, kind }, 'callback could not be read');
       const digest = createHash('sha256').update(request.publicUrl).update(request.rawBody).digest('hex');
-      return [{ ...base, event: null, eventId: `unparsable:${digest}` }];
+      return [{ ...base, event: null, eventId: UNPARSABLE + digest }];
     }
   }
 }

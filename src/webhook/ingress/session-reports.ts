@@ -9,6 +9,7 @@ import { storableEvents } from './callback-events';
 import { CallbackMetrics } from './callback-metrics';
 import { CallbackStore } from './callback-store';
 import { KnownIds } from './known-ids';
+import { UNPARSABLE } from './received-event';
 
 /** What is kept besides the bytes: there is no request. */
 const NO_REQUEST = { method: 'POST', query: '', headers: {} };
@@ -37,7 +38,7 @@ export class SessionReports implements ReportSink, OnModuleInit {
     if (!events) {
       this.logger.error({ provider, kind, config_id: configId }, 'report of a session could not be read');
       const digest = createHash('sha256').update(raw).digest('hex');
-      await this.store.store({ ...base, event: null, eventId: `unparsable:${digest}` });
+      await this.store.store({ ...base, event: null, eventId: UNPARSABLE + digest });
     } else {
       const known = await this.ids.choose(configId, events);
       for (const event of known) if (event.kind === 'status' && event.status === null) this.metrics.unmapped(provider);
