@@ -247,7 +247,10 @@ describe('numbers and what comes to them', () => {
     await writes(number, 'too early as well');
     const list = await tenant.api.get('/v1/inbound?state=unmatched');
     const early = list.body.data.filter((one: Wire) => one.number === number);
-    expect(early).toMatchObject([{ text: 'too early as well' }, { text: 'too early', deliveries: [] }]);
+    expect(early).toMatchObject([
+      { text: 'too early as well', status: 'unmatched' },
+      { text: 'too early', status: 'unmatched', deliveries: [] },
+    ]);
     const refused = await tenant.api.post(`/v1/inbound/${early[1].id}/redeliver`);
     expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
     const { id } = await assign(number);
@@ -481,6 +484,7 @@ describe('numbers and what comes to them', () => {
         () => inboundOf(number, '&delivery_status=dead_letter'),
         (all) => all.length === 3 && all.every(({ deliveries }) => deliveries[1].status === 'succeeded'),
       );
+      expect(dead.map(({ status }) => status)).toEqual(['dead_letter', 'dead_letter', 'dead_letter']);
       expect(dead[0].deliveries[0]).toMatchObject({
         url: broken.url,
         format: 'form',
@@ -489,8 +493,9 @@ describe('numbers and what comes to them', () => {
       });
       const shown = await tenant.api.get(`/v1/inbound/${dead[0].id}`);
       expect(shown.body.data.deliveries[0].tries).toMatchObject([
-        { result: 'failed', status_code: 200, response: 'sorry', error: expect.any(String) },
+        { result: 'failed', status_code: 200, response: 'sorry', error: 'not_acknowledged' },
       ]);
+      expect(shown.body.data.status).toBe('dead_letter');
       expect(shown.body.data.deliveries[1].tries).toMatchObject([{ result: 'succeeded', response: '+OK' }]);
 
       broken.answer = (response) => response.end('+OK');
@@ -501,6 +506,7 @@ describe('numbers and what comes to them', () => {
         ({ body }) => settled('succeeded')([body.data]),
       );
       expect(done.body.data.deliveries[0].tries).toMatchObject([{ result: 'failed' }, { result: 'succeeded' }]);
+      expect(done.body.data.status).toBe('delivered');
       const many = await tenant.api.post('/v1/inbound/redeliver', { number: id });
       expect([many.status, many.body.data]).toEqual([202, { messages: 2, deliveries: 2 }]);
       await eventually(() => inboundOf(number), settled('succeeded'));
