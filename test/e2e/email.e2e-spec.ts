@@ -245,6 +245,31 @@ describe('email', () => {
       const again = await tenant.api.post(`/v1/provider-events/${id}/reprocess`);
       expect([again.status, again.body.data.state]).toEqual([200, 'unmatched']);
     }
+
+    // A row of one event that is kept with a body of several, as it was once: nobody is taken for it.
+    const [first, second] = mine as [Wire, Wire];
+    const others = JSON.stringify([
+      { event: 'open', sg_event_id: 'x' },
+      { event: 'click', sg_event_id: 'y' },
+    ]);
+    const change = (id: string, body: string, eventId: string | null, state: string | null) =>
+      service.database.database.execute(
+        `UPDATE provider_events SET raw_body = $2, event_id = coalesce($3, event_id), state = coalesce($4, state),
+           normalized = CASE WHEN $4::text IS NULL THEN normalized END WHERE id = $1`,
+        [id, Buffer.from(body), eventId, state],
+      );
+    await change(first.id, others, null, null);
+    const left = await tenant.api.post(`/v1/provider-events/${first.id}/reprocess`);
+    expect(left.body.data).toMatchObject({ state: 'unmatched', normalized: first.normalized });
+    // One that could not be read is all that it says today, each once.
+    const id = await send({ to: 'reread@example.net', provider: 'sendgrid' });
+    await tenant.until(id, ({ status }) => status === 'delivered');
+    const clicks = ['a', 'b', 'c'].map((n) => ({ event: 'click', sg_event_id: `again-${n}`, unimsg_message_id: id }));
+    await change(second.id, JSON.stringify(clicks), 'unparsable:x', 'unparsable');
+    for (let time = 0; time < 2; time++)
+      assertStatus(await tenant.api.post(`/v1/provider-events/${second.id}/reprocess`), 200);
+    expect((await tenant.message(id)).engagement).toMatchObject({ clicks: 3 });
+
     const tiny = Array.from({ length: 10_001 }, () => ({ event: 'open' }));
     const refused = await service.anonymous.post(`${named.pathname}${named.search}`, tiny);
     expect([refused.status, refused.body.code]).toEqual([413, 'payload_too_large']);

@@ -378,6 +378,16 @@ describe('SendGrid', () => {
     expect(server.requests[0]!.target).toBe('/v3/scopes');
   });
 
+  it('takes the verification key as PEM too, and no other text of several lines', () => {
+    const { check } = sendgrid.credentials.webhook_signing_key!;
+    const base64 = pairs.a.publicKey;
+    const pem = `-----BEGIN PUBLIC KEY-----\n${base64.match(/.{1,64}/g)!.join('\n')}\n-----END PUBLIC KEY-----\n`;
+    expect([check!(base64), check!(pem)]).toEqual([undefined, undefined]);
+    expect(check!(`${base64.slice(0, 20)}\r\nx`)).toMatch(/PEM/);
+    const account = { settings: {}, credentials: { webhook_signing_key: pem } };
+    expect(() => verifySendgrid(callbackRequest([event('open')]), secretsOf(account), SAMPLE_NOW)).not.toThrow();
+  });
+
   it('verifies the vector that Twilio publishes with its SDK', () => {
     const publicKey =
       'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==';
