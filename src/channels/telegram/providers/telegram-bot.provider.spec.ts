@@ -431,6 +431,9 @@ describe('Telegram', () => {
         'callback_unreachable',
       ],
       ['a wrong token', says(401, 'Unauthorized'), 'config', 'bad_credentials'],
+      ['a wrong token, by another code', says(404, 'Not Found'), 'config', expect.any(String)],
+      ['a stand-in without webhooks', answer(404, 'Cannot POST'), 'transient', expect.any(String)],
+      ['a failure', answer(503), 'transient', expect.any(String)],
       ['silence', hang, 'transient', 'not_reached'],
     ])('subscribing fails classified: %s', async (_, script, errorClass, code) => {
       server.fallback = script;
