@@ -92,6 +92,17 @@ describe('email', () => {
     expect(await received(to, provider)).toMatchObject({ reference: id, body: 'Your order is here.' });
   });
 
+  it('shows a callback that signs itself without its signature', async () => {
+    const id = await send({ to: 'signed@example.net', provider: 'mailgun' });
+    await tenant.until(id, ({ status }) => status === 'delivered');
+    const { body } = await tenant.api.get('/v1/provider-events?provider=mailgun&limit=200');
+    const own = (body.data as Wire[]).find((one) => one.message_id === id)!;
+    expect(JSON.parse(own.raw_body)).toMatchObject({
+      signature: { timestamp: expect.any(String), token: '…', signature: '…' },
+      'event-data': { event: expect.any(String) },
+    });
+  });
+
   it.each(['sendgrid', 'mailgun'])('hands on names, subjects and addresses of any script by %s', async (provider) => {
     const to = `jörg-${provider}@bücher.example`;
     const text = 'Grüße 🚀 用户';
