@@ -3,6 +3,7 @@ import { ConfigDirectory, type CallbackConfig } from '../../gateway/configs/conf
 import { accountFingerprint } from '../../gateway/configs/config-secrets';
 import type { CallbackClaim, CallbackDefinition } from '../../gateway/contracts/callback';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
+import { Problem } from '../../kernel/problem';
 import { messageIdTime } from '../../kernel/ids';
 import { isStorableId } from '../../kernel/storable-text';
 import { inboundAddress } from '../../messaging/inbound/inbound-address';
@@ -99,13 +100,21 @@ export class CallbackConfigs {
     return rows.length > 0;
   }
 
-  /** The configs of a provider that were changed last, for a question that says nothing of whose it is. */
+  /**
+   * The configs of a provider that were changed last, for a question that says nothing of whose it is; without those whose secrets cannot be read right
+   * now, which must not keep it from the others.
+   */
   async newest(definition: ProviderDefinition, most = MOST_ASKED): Promise<CallbackConfig[]> {
     const rows = await this.database.query<{ id: string }>(
       `SELECT id FROM provider_configs WHERE provider = $1 AND status <> 'decommissioned' ORDER BY updated_at DESC LIMIT $2`,
       [definition.key, most],
     );
-    return this.byIds(definition, rows);
+    const found = await Promise.allSettled(rows.map(({ id }) => this.byId(definition, id)));
+    return found.flatMap((one) => {
+      if (one.status === 'fulfilled') return one.value;
+      if (one.reason instanceof Problem) return [];
+      throw one.reason;
+    });
   }
 
   /** As {@link newest}, for a callback that says nothing of whose it is: so many that a stranger's long body is not hashed for each of them. */
