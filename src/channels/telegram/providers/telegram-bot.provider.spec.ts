@@ -90,6 +90,10 @@ const sample = (name: string, content: object, events: SampleCallback['events'])
 });
 
 const callbacks: SampleCallback[] = [
+  ...(['inbound', 'status'] as const).map((kind) => ({
+    ...sample(`a text that comes as ${kind}`, { message: { ...text, text: 'x' } }, [{ ...inbound, text: 'x' }]),
+    kind,
+  })),
   {
     ...sample('a text', { message: { ...text, text: '/start order-8121' } }, [
       { ...inbound, text: '/start order-8121' },
