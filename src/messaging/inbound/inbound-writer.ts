@@ -134,9 +134,10 @@ export class InboundWriter {
     const message = await messageOfCallback(tx, clientId, { configId, sender, externalId, inParts, receivedAt });
     const outcome = emptyOutcome();
     if (!message) return outcome;
-    const { claimed } = await claimMessages(tx, clientId, [message]);
-    if (claimed.size > 0) outcome.numberIds.add(message.number_id!);
-    return { ...outcome, known: [message.has_number] };
+    // One that had its place stays as it is, also when the number is another one by now: only a redelivery sends it again.
+    if (message.number_id === null) await claimMessages(tx, clientId, [message]);
+    if (message.number_id !== null) outcome.numberIds.add(message.number_id);
+    return { ...outcome, known: [message.number_id !== null] };
   }
 
   /** Call after the commit. */
