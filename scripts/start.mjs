@@ -24,6 +24,9 @@ function takeSignals() {
   }
 }
 
+// Names that tenants give are looked up by threads, four at a time; the rest of the service needs some besides. Takes effect before the first is used.
+process.env.UV_THREADPOOL_SIZE ??= '16';
+
 try {
   await useLockedNode();
   await ensureBuilt({ log: console.log });

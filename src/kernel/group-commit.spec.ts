@@ -61,6 +61,16 @@ describe('GroupCommit', () => {
     expect(batches.map(({ items }) => items.length)).toEqual([2, 1]);
   });
 
+  it('takes less together where items are heavy, and one that is too heavy alone', async () => {
+    const { flush, batches, next } = gate();
+    const weigh = { of: (item: number) => item, most: 5 };
+    const commits = new GroupCommit<number, number>(flush, 100, 0, 1, 100, undefined, weigh);
+    const all = [2, 3, 1, 9, 4].map((item) => commits.add(item));
+    for (const n of [1, 2, 3, 4]) (await next(n)).end();
+    await Promise.all(all);
+    expect(batches.map(({ items }) => items)).toEqual([[2, 3], [1], [9], [4]]);
+  });
+
   it('begins a further flush beside the one in flight only with items enough', async () => {
     const { flush, batches, next } = gate();
     const commits = new GroupCommit<number, number>(flush, 1_000, 0, 2);

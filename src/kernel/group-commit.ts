@@ -28,6 +28,7 @@ export class GroupCommit<Item, Result> {
    * @param lingerMs longest wait for company while busy; 0: none
    * @param parallel flushes in flight at once; a further one begins only with items enough to be worth it
    * @param maxWaiting most items that may wait; over that `add` rejects with `overflow()` (back pressure, not memory growth)
+   * @param weigh bounds a batch by what its items weigh too; a single item may be heavier
    */
   constructor(
     private readonly flush: (items: Item[]) => Promise<Array<Result | Error>>,
@@ -36,6 +37,7 @@ export class GroupCommit<Item, Result> {
     private readonly parallel = 1,
     private readonly maxWaiting = Number.POSITIVE_INFINITY,
     private readonly overflow: () => Error = () => new Error('too many items wait for a flush'),
+    private readonly weigh?: { of: (item: Item) => number; most: number },
   ) {}
 
   /** Items that wait for the flush in flight to end. */
@@ -64,7 +66,7 @@ export class GroupCommit<Item, Result> {
   private async run(): Promise<void> {
     while (this.waiting.length > 0) {
       if (this.hasReasonToLinger()) await new Promise((resolve) => setTimeout(resolve, this.lingerMs));
-      const batch = this.waiting.splice(0, this.maxBatch);
+      const batch = this.waiting.splice(0, this.batchSize());
       try {
         const results = await this.flush(batch.map((entry) => entry.item));
         for (let i = 0; i < batch.length; i++) {
@@ -81,6 +83,18 @@ export class GroupCommit<Item, Result> {
     this.running -= 1;
     if (this.running > 0) return;
     for (const resolve of this.idle.splice(0)) resolve();
+  }
+
+  private batchSize(): number {
+    if (!this.weigh) return this.maxBatch;
+    const { of, most } = this.weigh;
+    const last = Math.min(this.maxBatch, this.waiting.length);
+    let size = 0;
+    for (let weight = 0; size < last; size++) {
+      weight += of(this.waiting[size]!.item);
+      if (weight > most && size > 0) break;
+    }
+    return size;
   }
 
   private hasReasonToLinger(): boolean {

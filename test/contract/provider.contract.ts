@@ -507,6 +507,15 @@ export function commonContract(samples: CommonSamples): void {
       expect(() => definitionOf(sample).verify(request, nothing, SAMPLE_NOW)).toThrow(InvalidSignature);
     });
 
+    it.each(samplesOf)('says the same in pieces as in one, each with less to keep: %s', (_, sample) => {
+      const request = sample.request(accountOf(sample), SAMPLE_NOW);
+      const { pieces, parse } = definitionOf(sample);
+      const taken = [...(pieces?.(request) ?? [request])];
+      expect(taken.flatMap((piece) => parse(piece, accountOf(sample).settings))).toEqual(sample.events);
+      if (taken.length > 1)
+        for (const { rawBody } of taken) expect(rawBody.length).toBeLessThan(request.rawBody.length);
+    });
+
     const proved = samplesOf.filter(([, sample]) => sample.proofHeader);
     if (proved.length > 0)
       it.each(proved)('refuses a missing, empty or broken header: %s', (_, sample) => {
@@ -542,7 +551,9 @@ export function commonContract(samples: CommonSamples): void {
       if (identity && located.account !== undefined)
         expect(located.account).toBe(accountOf(sample).credentials[identity]);
       const ids = sample.events.flatMap(({ externalId }) => externalId ?? []);
-      expect(new Set(located.externalIds)).toEqual(new Set(ids));
+      // Also the other ways in which the provider may have written them.
+      const forms = sample.events.flatMap(({ idForms }) => idForms ?? []);
+      expect(new Set(located.externalIds)).toEqual(new Set([...ids, ...forms]));
       for (const body of ['', '%', '{', 'null', '[1]', '\u0000', '{"a":{"b":1}}', 'a=%ff&a=%', '&&==', '"x"']) {
         const publicUrl = request.publicUrl.replace(/\?.*/, '');
         const nonsense = { ...request, publicUrl, query: new URLSearchParams(), rawBody: Buffer.from(body) };

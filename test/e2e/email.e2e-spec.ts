@@ -92,6 +92,17 @@ describe('email', () => {
     expect(await received(to, provider)).toMatchObject({ reference: id, body: 'Your order is here.' });
   });
 
+  it('shows a callback that signs itself without its signature', async () => {
+    const id = await send({ to: 'signed@example.net', provider: 'mailgun' });
+    await tenant.until(id, ({ status }) => status === 'delivered');
+    const { body } = await tenant.api.get('/v1/provider-events?provider=mailgun&limit=200');
+    const own = (body.data as Wire[]).find((one) => one.message_id === id)!;
+    expect(JSON.parse(own.raw_body)).toMatchObject({
+      signature: { timestamp: expect.any(String), token: '…', signature: '…' },
+      'event-data': { event: expect.any(String) },
+    });
+  });
+
   describe('a template of one’s own', () => {
     const letter = {
       subject: 'Order {{ order.number }}',
@@ -297,6 +308,70 @@ describe('email', () => {
     });
     assertStatus(answer, 400);
     expect(answer.body.errors).toEqual([expect.objectContaining({ field: 'tracking.unsubscribe' })]);
+  });
+
+  it('keeps each event of a batch with its own part of the body, and refuses a batch without end', async () => {
+    const apiKey = `SG.${randomBytes(16).toString('hex')}`;
+    service.secrets.add(apiKey);
+    // Of an account that does not sign.
+    const made = await tenant.api.post('/communication/sendgrid/configs', {
+      credentials: { api_key: apiKey },
+      from_email: 'orders@example.com',
+    });
+    assertStatus(made, 201);
+    const urls = await tenant.api.get(`/communication/sendgrid/configs/${made.body.data.id}/callback-urls`);
+    assertStatus(urls, 200);
+    const named = new URL(urls.body.data.callback_urls_with_token.events);
+    service.secrets.add(named.searchParams.get('token')!);
+    // Nobody knows the messages, so without a config id only the token tells whose they are.
+    const anywhere = new URL(`/webhook/sendgrid/events${named.search}`, named);
+    const batch = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({
+        event: 'delivered',
+        email: `batch-${n}@example.net`,
+        sg_event_id: `batch-${n}`,
+        sg_message_id: `batch-${n}.recvd-1`,
+        timestamp: 1_795_334_400,
+      }));
+    assertStatus(await service.anonymous.post(`${anywhere.pathname}${anywhere.search}`, batch(3)), 200);
+    const kept = (await tenant.api.get('/v1/provider-events?provider=sendgrid&matched=false')).body.data as Wire[];
+    const mine = kept.filter((one) => String(one.external_id).startsWith('batch-'));
+    expect(mine.map((one) => JSON.parse(one.raw_body))).toEqual(
+      expect.arrayContaining(batch(3).map((event) => [event])),
+    );
+    expect(mine).toHaveLength(3);
+    for (const { id } of mine) {
+      const again = await tenant.api.post(`/v1/provider-events/${id}/reprocess`);
+      expect([again.status, again.body.data.state]).toEqual([200, 'unmatched']);
+    }
+
+    // A row of one event that is kept with a body of several, as it was once: nobody is taken for it.
+    const [first, second] = mine as [Wire, Wire];
+    const others = JSON.stringify([
+      { event: 'open', sg_event_id: 'x' },
+      { event: 'click', sg_event_id: 'y' },
+    ]);
+    const change = (id: string, body: string, eventId: string | null, state: string | null) =>
+      service.database.database.execute(
+        `UPDATE provider_events SET raw_body = $2, event_id = coalesce($3, event_id), state = coalesce($4, state),
+           normalized = CASE WHEN $4::text IS NULL THEN normalized END WHERE id = $1`,
+        [id, Buffer.from(body), eventId, state],
+      );
+    await change(first.id, others, null, null);
+    const left = await tenant.api.post(`/v1/provider-events/${first.id}/reprocess`);
+    expect(left.body.data).toMatchObject({ state: 'unmatched', normalized: first.normalized });
+    // One that could not be read is all that it says today, each once.
+    const id = await send({ to: 'reread@example.net', provider: 'sendgrid' });
+    await tenant.until(id, ({ status }) => status === 'delivered');
+    const clicks = ['a', 'b', 'c'].map((n) => ({ event: 'click', sg_event_id: `again-${n}`, unimsg_message_id: id }));
+    await change(second.id, JSON.stringify(clicks), 'unparsable:x', 'unparsable');
+    for (let time = 0; time < 2; time++)
+      assertStatus(await tenant.api.post(`/v1/provider-events/${second.id}/reprocess`), 200);
+    expect((await tenant.message(id)).engagement).toMatchObject({ clicks: 3 });
+
+    const tiny = Array.from({ length: 10_001 }, () => ({ event: 'open' }));
+    const refused = await service.anonymous.post(`${named.pathname}${named.search}`, tiny);
+    expect([refused.status, refused.body.code]).toEqual([413, 'payload_too_large']);
   });
 
   it('refuses forged callbacks of both providers', async () => {

@@ -194,6 +194,31 @@ describe('Skebby and 46elks, by the stand-ins of the simulator', () => {
     });
   });
 
+  it.each<[string, Record<string, string>]>([
+    ['skebby', { sender: '+393331234567', receiver: '+393390000001', text: 'to nobody', timestamp: '1795334400' }],
+    ['elks', { id: 'sdeadbeef', from: '+393331234567', to: '+393390000001', message: 'to nobody' }],
+  ])(
+    'keeps what comes in by %s without a config id, to whatever number, when the token is right',
+    async (provider, fields) => {
+      const { body } = await tenant.api.get(`/communication/${provider}/configs`);
+      const urls = await tenant.api.get(`/communication/${provider}/configs/${body.data[0].id}/callback-urls`);
+      const { search } = new URL(urls.body.data.callback_urls_with_token.inbound);
+      const comes = (query: string) =>
+        fetch(`${service.url}/webhook/${provider}/inbound${query}`, {
+          method: 'POST',
+          body: new URLSearchParams(fields),
+        });
+      expect((await comes(`${search}x`)).status).toBe(401);
+      expect((await comes(search)).status).toBe(200);
+      const kept = await tenant.api.get(`/v1/provider-events?matched=false&provider=${provider}`);
+      expect(kept.body.data[0]).toMatchObject({
+        kind: 'inbound',
+        config_id: body.data[0].id,
+        normalized: { kind: 'inbound', text: 'to nobody', to: '+393390000001' },
+      });
+    },
+  );
+
   it.each(['skebby', 'elks'])('refuses callbacks of %s without the token or with a wrong one', async (provider) => {
     const { body } = await tenant.api.get(`/communication/${provider}/configs`);
     for (const query of ['', '?token=', '?token=wrong', '?token=wrong&token=wrong']) {

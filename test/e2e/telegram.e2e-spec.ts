@@ -205,8 +205,8 @@ describe('Telegram', () => {
     const { id } = made.body.data;
     const person = ++chats;
     const chat = { id: person, type: 'private' };
-    const updates = async (update: object) => {
-      const answer = await request(`${service.url}/webhook/telegram/events/${id}`, {
+    const updates = async (update: object, path = `events/${id}`) => {
+      const answer = await request(`${service.url}/webhook/telegram/${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-telegram-bot-api-secret-token': secret },
         body: JSON.stringify(update),
@@ -217,8 +217,8 @@ describe('Telegram', () => {
       update_id: 4711,
       my_chat_member: { chat, from: { id: person }, date: 1_795_334_400, new_chat_member: { status: 'kicked' } },
     };
-    await updates(blocked);
-    await updates(blocked);
+    // Each kind takes everything, and without a config id the secret tells whose it is.
+    for (const path of [`events/${id}`, `inbound/${id}`, 'events', 'inbound']) await updates(blocked, path);
     const events = (await providerEvents()).filter(({ config_id: of }) => of === id);
     expect(events).toMatchObject([{ normalized: { type: 'unsubscribed', recipient: String(person) } }]);
     const body = { to: person, message: 'x' };

@@ -386,6 +386,17 @@ describe('WhatsApp', () => {
         expect((await post(alone, { secret: shared, path })).status).toBe(401);
     });
 
+    it('about very many numbers are refused before anything is looked up', async () => {
+      const entries = Array.from({ length: 101 }, (_, n) => {
+        const stranger: Account = { ...meta, numberId: `8${n}` };
+        return entry(stranger, change(stranger, text(`wamid.many${n}`, 'x')));
+      });
+      expect(await post(entries, { path: 'events', secret: 'nobody' })).toEqual({
+        status: 413,
+        code: 'payload_too_large',
+      });
+    });
+
     it('about a number that has no config go to the config whose URL was called', async () => {
       const unknown: Account = { ...meta, numberId: '999999999999' };
       expect(await post([entry(unknown, change(unknown, text('wamid.second', 'to a second number')))])).toEqual({

@@ -14,7 +14,8 @@ import type { LaneRunnerOptions } from '../../src/platform/delivery/lane.runner'
 import { newSigningSecret } from '../../src/platform/delivery/standard-webhooks';
 import { EventSignal, EventStore } from '../../src/platform/events/event-store';
 import { Dialer } from '../../src/platform/http-client/dialer';
-import { SsrfGuard, type Resolve } from '../../src/platform/http-client/ssrf-guard';
+import type { Resolve } from '../../src/platform/http-client/bounded-lookup';
+import { SsrfGuard } from '../../src/platform/http-client/ssrf-guard';
 import { UndiciHttpClient } from '../../src/platform/http-client/undici-http-client';
 import { MailStandIn } from '../../src/platform/mailer/mail-stand-in';
 import { Mailer } from '../../src/platform/mailer/mailer';

@@ -12,7 +12,8 @@ import type { LaneRunnerOptions } from '../../src/platform/delivery/lane.runner'
 import { newSigningSecret } from '../../src/platform/delivery/standard-webhooks';
 import { AlertBook } from '../../src/platform/alerts/alert-book';
 import { EventSignal, EventStore, type EventType } from '../../src/platform/events/event-store';
-import { SsrfGuard, type Resolve } from '../../src/platform/http-client/ssrf-guard';
+import type { Resolve } from '../../src/platform/http-client/bounded-lookup';
+import { SsrfGuard } from '../../src/platform/http-client/ssrf-guard';
 import { UndiciHttpClient } from '../../src/platform/http-client/undici-http-client';
 import { MetricsRegistry } from '../../src/platform/observability/metrics-registry';
 import { SecretBox } from '../../src/platform/secrets/secret-box';

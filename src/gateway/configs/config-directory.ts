@@ -23,6 +23,7 @@ export interface CallbackConfig {
 
 const MOST_TENANTS = 5_000;
 const MOST_CALLBACK_KEYS = 20_000;
+const MOST_UNKNOWN_KEYS = 5_000;
 /** Most decommissioned configs of a tenant in its snapshot, the newest; there is no end to how many a tenant may have. */
 const MOST_DECOMMISSIONED = 100;
 /** The change feed tells of changes at once; this bounds how long one that was missed can matter. */
@@ -36,6 +37,8 @@ export class ConfigDirectory {
     max: MOST_CALLBACK_KEYS,
     ttl: KEEP_MS,
   });
+  /** What callbacks named and nobody has; apart from the others, as anybody can add to it. */
+  private readonly unknown = new LRUCache<string, true>({ max: MOST_UNKNOWN_KEYS, ttl: KEEP_MS });
   /** Grows with each change: what was loaded before a change is not kept after it. */
   private changes = 0;
 
@@ -115,8 +118,9 @@ export class ConfigDirectory {
     this.changes++;
     this.snapshots.delete(clientId);
     this.loading.delete(clientId);
+    this.unknown.clear();
     for (const [key, configs] of this.callbacks) {
-      if (configs.length === 0 || configs.some((config) => config.clientId === clientId)) this.callbacks.delete(key);
+      if (configs.some((config) => config.clientId === clientId)) this.callbacks.delete(key);
     }
   }
 
@@ -125,6 +129,7 @@ export class ConfigDirectory {
     this.snapshots.clear();
     this.loading.clear();
     this.callbacks.clear();
+    this.unknown.clear();
   }
 
   private async load(clientId: string): Promise<TenantGateways> {
@@ -155,12 +160,16 @@ export class ConfigDirectory {
     const key = `${provider}/${by.configId ?? fingerprint}`;
     const kept = this.callbacks.get(key);
     if (kept) return kept;
+    if (this.unknown.has(key)) return [];
     const before = this.changes;
     const where =
       by.configId === undefined ? { provider, accountFingerprint: fingerprint } : { provider, id: by.configId };
     const rows = await this.database.dataSource.manager.find(ProviderConfigEntity, { where, order: { id: 'ASC' } });
     const configs = this.known(rows);
-    if (this.changes === before) this.callbacks.set(key, configs);
+    if (this.changes === before) {
+      if (configs.length > 0) this.callbacks.set(key, configs);
+      else this.unknown.set(key, true);
+    }
     return configs;
   }
 

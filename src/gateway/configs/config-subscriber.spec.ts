@@ -89,11 +89,20 @@ describe('ConfigSubscriber', () => {
     expect([config.status, told.length]).toEqual(['active', 0]);
   });
 
-  it.each([
-    ['refuses', bad, { code: 'callback_unreachable', message: 'Bad Request: bad webhook', providerCode: '400' }],
-    ['is away', away, { code: 'not_reached', message: 'Acme could not be asked' }],
-  ])('keeps a config whose provider %s, in error, until it could be told', async (_, error, lastError) => {
-    refusal = error;
+  it('leaves a config whose provider is away as it is, and tells it in a later turn', async () => {
+    refusal = away;
+    const config = await create({ status: 'active' });
+    expect(config).toMatchObject({ status: 'active', lastError: null });
+    refusal = undefined;
+    await stack.subscriber.catchUp();
+    await stack.subscriber.catchUp();
+    expect(told.map(({ configId }) => configId)).toEqual([config.id, config.id]);
+    expect(await stack.directory.config(client, config.id)).toMatchObject({ status: 'active' });
+  });
+
+  it('keeps a config whose provider refuses, in error, until it could be told', async () => {
+    const lastError = { code: 'callback_unreachable', message: 'Bad Request: bad webhook', providerCode: '400' };
+    refusal = bad;
     const config = await create({ status: 'active' });
     expect(config).toMatchObject({ status: 'error', lastError });
     expect(await stack.directory.config(client, config.id)).toMatchObject({ status: 'error', lastError });

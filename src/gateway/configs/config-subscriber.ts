@@ -52,15 +52,13 @@ export class ConfigSubscriber {
   }
 
   /**
-   * Call after the commit of a change that made a config active, or changed what its account is. A config whose provider could not be told goes to
-   * `error`, and comes back once it could.
+   * Call after the commit of a change that made a config active, or changed what its account is. A config whose provider refuses goes to `error`, and
+   * comes back once it does not; one whose provider could not be told for now stays as it is, and is told in a later turn.
    * @returns the config as it is then
    */
   async established(config: ProviderConfig): Promise<ProviderConfig> {
     if (config.status !== 'active') return config;
-    const fault = await this.subscribe(config);
-    if (!fault) return config;
-    await this.deps.lifeCycle.markError(config.id, config.version, fault);
+    if (!(await this.tell(config))) return config;
     return (await this.deps.directory.config(config.clientId, config.id)) ?? config;
   }
 
@@ -79,18 +77,23 @@ export class ConfigSubscriber {
     const lane = async (): Promise<void> => {
       for (const { id, client_id: clientId } of due) {
         const config = await this.deps.directory.config(clientId, id);
-        if (config?.status === 'active') await this.tellAgain(config);
+        if (config?.status === 'active') await this.tell(config);
       }
     };
     await Promise.all(Array.from({ length: MOST_AT_ONCE }, lane));
   }
 
-  /** What fails for a while only is tried again in the next turn: the subscription of before may still hold. */
-  private async tellAgain(config: ProviderConfig): Promise<void> {
+  /**
+   * What fails for a while only is tried again in the next turn: the subscription of before may still hold, and the account can send without.
+   * @returns whether the config was marked to be in error
+   */
+  private async tell(config: ProviderConfig): Promise<boolean> {
     const failed = await this.attempt(config);
-    if (failed === undefined) return;
+    if (failed === undefined) return false;
     this.deps.logger.warn({ config_id: config.id, reason: failed.fault.code }, 'provider not told where to report');
-    if (!failed.temporary) await this.deps.lifeCycle.markError(config.id, config.version, failed.fault);
+    if (failed.temporary) return false;
+    await this.deps.lifeCycle.markError(config.id, config.version, failed.fault);
+    return true;
   }
 
   private async attempt(config: ProviderConfig): Promise<{ fault: ConfigFault; temporary: boolean } | undefined> {

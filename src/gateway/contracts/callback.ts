@@ -114,7 +114,9 @@ export interface CallbackClaim {
   /** Value of the credential that identifies an account. */
   account?: string;
   externalIds?: string[];
-  /** The number that a message came to, where the payload says nothing else: numbers are assigned to tenants. */
+  /** Our own ids of the messages, where the payload carries them. */
+  messageIds?: string[];
+  /** The number that a message from a person came to: numbers are assigned to tenants. */
   recipient?: string;
   /** A plain credential that tells it, where the payload does not name the account. */
   credential?: { name: string; value: string };
@@ -123,8 +125,8 @@ export interface CallbackClaim {
 /** One account's part of a request that is about several. */
 export interface CallbackShare {
   claim: CallbackClaim;
-  /** The request with nothing of the other accounts in it, to be parsed and kept. Only the whole request can be proved. */
-  request: CallbackRequest;
+  /** Makes the request with nothing of the other accounts in it, to be parsed and kept. Only the whole request can be proved. */
+  request: () => CallbackRequest;
 }
 
 /** How one kind of callback of one provider is located, proved, read and answered. Its functions use no `this`. */
@@ -143,9 +145,14 @@ export interface CallbackDefinition {
   scheme: string;
   /**
    * For a URL without config id: the unproved account id and external ids in the payload, used for nothing but finding configs whose
-   * secrets are then tried. Must not throw.
+   * secrets are then tried, and choosing among those that several fit. Must not throw.
    */
   locate: (request: CallbackRequest) => CallbackClaim;
+  /**
+   * What a payload says may lead to no config (a new message, an id of nobody) or to a wrong one. Then the secrets of the provider's configs are
+   * tried, a bounded number of them. Missing: the account that it names is whose it is.
+   */
+  unaddressed?: true;
   /**
    * For a provider that puts several accounts into one request, which may be different tenants' here: the part of each, or none for a request
    * that it cannot read. Each part goes to a config whose secret proves the whole. Must not throw.
@@ -157,6 +164,11 @@ export interface CallbackDefinition {
    * @throws InvalidSignature
    */
   verify: (request: CallbackRequest, secrets: CallbackSecrets, now: number) => void;
+  /**
+   * For a provider that puts many events into one request: the request with each of them alone, in their order, which is parsed and kept by itself,
+   * so that the whole is not kept with each; the request as it came when it cannot be taken apart. Must not throw.
+   */
+  pieces?: (request: CallbackRequest) => Iterable<CallbackRequest>;
   /**
    * Reads a verified callback. Throws a plain Error when the body is not what the provider documents; the raw bytes are kept then too.
    * @param settings of the config that it is for

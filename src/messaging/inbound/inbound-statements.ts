@@ -8,12 +8,11 @@ import type { InboundMessage, ReceiverType } from './inbound.types';
  * whom it is to, the one of its config. As questions for one row: as a join, which is planned once, it might read all numbers for ever.
  */
 const numberOf = (source: string): string => `CASE WHEN ${source}.recipient <> '' THEN (
-       SELECT CASE WHEN x.client_id = ${source}.client_id AND x.provider = ${source}.provider AND coalesce(x.config_id, ${source}.config_id) = ${source}.config_id
-         THEN x.id END
-       FROM numbers x WHERE x.number = ${source}.recipient AND x.channel = ${source}.channel)
+       SELECT CASE WHEN x.provider = ${source}.provider AND coalesce(x.config_id, ${source}.config_id) = ${source}.config_id THEN x.id END
+       FROM numbers x WHERE x.number = ${source}.recipient AND x.channel = ${source}.channel AND x.client_id = ${source}.client_id)
      ELSE (
        SELECT CASE WHEN count(*) = 1 THEN min(x.id) END FROM numbers x
-       WHERE x.config_id = ${source}.config_id AND x.channel = ${source}.channel AND x.provider = ${source}.provider)
+       WHERE x.client_id = ${source}.client_id AND x.config_id = ${source}.config_id AND x.channel = ${source}.channel AND x.provider = ${source}.provider)
      END`;
 
 /**
@@ -124,9 +123,9 @@ export const INBOUND_LOCATE_CTES = `located AS MATERIALIZED (
    )`;
 
 /**
- * Gives those of `located` that are `taken` their places, and writes them with what is owed and their events. By maps and tests, not joins: the message
- * path allows no hash joins, so a join of two batches would compare each row with each. Who has just been removed as a receiver may still be owed
- * something: the lanes end that.
+ * Gives those of `located` that are `taken` their places, and writes them with what is owed, their events and their count in usage. By maps and tests,
+ * not joins: the message path allows no hash joins, so a join of two batches would compare each row with each. Who has just been removed as a receiver
+ * may still be owed something: the lanes end that.
  */
 export const INBOUND_WRITE_CTES = `moved AS (
      UPDATE numbers x SET sequence = x.sequence + c.count FROM (SELECT number_id, count(*) AS count FROM taken GROUP BY number_id) c
@@ -141,6 +140,9 @@ export const INBOUND_WRITE_CTES = `moved AS (
        occurred_at, received_at, sequence, state, event_id, provider_sequence, detail)
      SELECT id, to_timestamp(at / 1000), client_id, number_id, channel, provider, config_id, external_id, sender, recipient, text,
        to_timestamp(occurred_at / 1000), to_timestamp(received_at / 1000), sequence, 'received', fact_id, provider_sequence, detail FROM placed
+   ), counted AS (
+     INSERT INTO usage_deltas (client_id, bucket, config_id, channel, inbound)
+     SELECT client_id, date_bin('15 minutes', to_timestamp(received_at / 1000), 'epoch'), config_id, channel, count(*) FROM placed GROUP BY 1, 2, 3, 4
    ), owed AS (
      -- The ids are the message's with another end, so they carry the same time.
      INSERT INTO inbound_deliveries (id, created_at, client_id, inbound_id, inbound_created_at, number_id, receiver_id, type, sequence, status, updated_at)

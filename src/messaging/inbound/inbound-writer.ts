@@ -7,6 +7,7 @@ import type { Transaction } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { EventStore } from '../../platform/events/event-store';
 import { inboundAddress } from './inbound-address';
+import { claimMessages, messageOfCallback } from './inbound-claim';
 import { inboundEventData } from './inbound-event';
 import { holdParts, takeOverdueParts, type JoinedMessage, type ReceivedPart } from './inbound-parts';
 import { InboundSignal } from './inbound-signal';
@@ -125,6 +126,20 @@ export class InboundWriter {
     return { taken, outcome: (await this.place(tx, drafts, [])).outcome };
   }
 
+  /** Gives the message that a callback became a place, where its number is the tenant's by now. `known` is empty when there is no such message. */
+  async placeIn(tx: Transaction, received: ReceivedInbound): Promise<InboundOutcome> {
+    const { clientId, configId, sender, receivedAt } = this.draftOf(received);
+    const { externalId, part } = received.event;
+    const inParts = part !== undefined && part.total > 1;
+    const message = await messageOfCallback(tx, clientId, { configId, sender, externalId, inParts, receivedAt });
+    const outcome = emptyOutcome();
+    if (!message) return outcome;
+    // One that had its place stays as it is, also when the number is another one by now: only a redelivery sends it again.
+    if (message.number_id === null) await claimMessages(tx, clientId, [message]);
+    if (message.number_id !== null) outcome.numberIds.add(message.number_id);
+    return { ...outcome, known: [message.number_id !== null] };
+  }
+
   /** Call after the commit. */
   committed({ clientIds, numberIds, unmatched, alerted }: InboundOutcome): void {
     this.alerts.committed(alerted);
@@ -137,13 +152,7 @@ export class InboundWriter {
     drafts: readonly Draft[],
     waiting: readonly Draft[],
   ): Promise<{ outcome: InboundOutcome; matched: Set<Draft> }> {
-    const outcome: InboundOutcome = {
-      known: [],
-      clientIds: new Set(),
-      numberIds: new Set(),
-      unmatched: new Set(),
-      alerted: [],
-    };
+    const outcome = emptyOutcome();
     const matched = new Set<Draft>();
     const all = [...drafts, ...waiting];
     if (all.length === 0) return { outcome, matched };
@@ -229,6 +238,10 @@ export class InboundWriter {
     const { channel } = this.providers.require(provider);
     return { clientId, configId, provider, channel, sender, recipient, providerSequence: null, ...message };
   }
+}
+
+function emptyOutcome(): InboundOutcome {
+  return { known: [], clientIds: new Set(), numberIds: new Set(), unmatched: new Set(), alerted: [] };
 }
 
 function newInbound(draft: Draft, place: Place | undefined): NewInbound {

@@ -18,6 +18,13 @@ export type ReceiverFormat = (typeof RECEIVER_FORMATS)[number];
 export const INBOUND_DELIVERY_STATUSES = ['pending', 'succeeded', 'dead_letter'] as const;
 export type InboundDeliveryStatus = (typeof INBOUND_DELIVERY_STATUSES)[number];
 
+/**
+ * What became of a message as a whole: `unmatched`; else `dead_letter` when a receiver did not get it in the end, `pending` while one has yet to, and
+ * `delivered` when nothing is owed to anybody any more.
+ */
+export const INBOUND_STATUSES = ['pending', 'delivered', 'dead_letter', 'unmatched'] as const;
+export type InboundStatus = (typeof INBOUND_STATUSES)[number];
+
 /** A message that a person sent to a tenant. Times in milliseconds since the epoch. */
 export interface InboundMessage {
   /** `inb_…` */

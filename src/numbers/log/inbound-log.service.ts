@@ -89,10 +89,10 @@ export class InboundLogService {
         values,
       );
       const deliveries = await deliveriesOf(tx, clientId, rows, false);
-      return rows.map((row) => ({
-        ...messageView(row),
-        deliveries: (deliveries.get(row.id) ?? []).map(deliveryView),
-      }));
+      return rows.map((row) => {
+        const own = deliveries.get(row.id) ?? [];
+        return { ...messageView(row, own), deliveries: own.map(deliveryView) };
+      });
     });
   }
 
@@ -107,7 +107,8 @@ export class InboundLogService {
       );
       if (row === undefined) throw Problem.notFound('inbound message');
       const deliveries = await deliveriesOf(tx, clientId, [row], true);
-      return { ...messageView(row), deliveries: (deliveries.get(id) ?? []).map(deliveryDetailView) };
+      const own = deliveries.get(id) ?? [];
+      return { ...messageView(row, own), deliveries: own.map(deliveryDetailView) };
     });
   }
 }

@@ -2,6 +2,7 @@ import type {
   InboundDeliveryStatus,
   InboundMessage,
   InboundState,
+  InboundStatus,
   ReceiverFormat,
   ReceiverType,
 } from '../../messaging/inbound/inbound.types';
@@ -67,7 +68,10 @@ export function deliveriesQuery(tries: boolean): string {
    WHERE d.client_id = $1 ORDER BY d.inbound_id, d.id`;
 }
 
-export function messageView(row: InboundRow): Omit<InboundMessageDetailView, 'deliveries'> {
+export function messageView(
+  row: InboundRow,
+  deliveries: ReadonlyArray<{ status: InboundDeliveryStatus }>,
+): Omit<InboundMessageDetailView, 'deliveries'> {
   return {
     id: row.id,
     number_id: row.number_id,
@@ -80,12 +84,19 @@ export function messageView(row: InboundRow): Omit<InboundMessageDetailView, 'de
     config_id: row.config_id,
     external_id: row.external_id,
     state: row.state,
+    status: statusOf(row, deliveries),
     sequence: row.sequence,
     event_id: row.event_id,
     detail: row.detail,
     received_at: new Date(row.received_at).toISOString(),
     occurred_at: new Date(row.occurred_at).toISOString(),
   };
+}
+
+function statusOf({ state }: InboundRow, deliveries: ReadonlyArray<{ status: InboundDeliveryStatus }>): InboundStatus {
+  if (state === 'unmatched') return 'unmatched';
+  if (deliveries.some(({ status }) => status === 'dead_letter')) return 'dead_letter';
+  return deliveries.some(({ status }) => status === 'pending') ? 'pending' : 'delivered';
 }
 
 export function deliveryView(row: InboundDeliveryRow): InboundDeliveryView {

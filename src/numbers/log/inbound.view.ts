@@ -3,10 +3,12 @@ import { CHANNELS } from '../../kernel/channel';
 import {
   INBOUND_DELIVERY_STATUSES,
   INBOUND_STATES,
+  INBOUND_STATUSES,
   RECEIVER_FORMATS,
   RECEIVER_TYPES,
   type InboundDeliveryStatus,
   type InboundState,
+  type InboundStatus,
   type ReceiverFormat,
   type ReceiverType,
 } from '../../messaging/inbound/inbound.types';
@@ -79,8 +81,8 @@ export class InboundTryView {
 
   @ApiPropertyOptional({
     description:
-      'Why it failed; left out when it succeeded. Stable words such as `wrong_answer`, `timeout`, `connection_refused`, `address_not_allowed`; `receiver_removed`: the number has this receiver no more.',
-    example: 'wrong_answer',
+      'Why it failed; left out when it succeeded. Stable words such as `not_acknowledged` (the answer was not the one that it has to be), `timeout`, `connection_refused`, `address_not_allowed`; `receiver_removed`: the number has this receiver no more.',
+    example: 'not_acknowledged',
   })
   error?: string;
 
@@ -141,6 +143,14 @@ class InboundBaseView {
     example: 'received',
   })
   state: InboundState;
+
+  @ApiProperty({
+    description:
+      'What became of it as a whole. `dead_letter`: at least one receiver did not get it in the end. `pending`: one has yet to get it. `delivered`: nothing is owed to anybody any more. `unmatched`: you have no such number.',
+    enum: INBOUND_STATUSES,
+    example: 'delivered',
+  })
+  status: InboundStatus;
 
   @ApiProperty({
     description: 'Its place in the gapless sequence of the number, from 1; null while it is unmatched.',

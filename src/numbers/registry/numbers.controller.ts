@@ -25,7 +25,7 @@ export class NumbersController {
     operationId: 'createNumber',
     summary: 'Assign a number, and say who is told of messages to it',
     description:
-      'Messages that come to it from now on, by an account of yours at the provider, get a place in its gapless sequence and are delivered to each receiver. A number belongs to one tenant; you may have it for SMS and for WhatsApp.',
+      'Messages that come to it from now on, by an account of yours at the provider, get a place in its gapless sequence and are delivered to each receiver. You may have a number once a channel, for SMS and for WhatsApp.',
   })
   @ApiData(NumberView, { status: 201, description: 'The number.' })
   @ApiProblems('invalid_request', 'conflict', 'payload_too_large')

@@ -116,7 +116,7 @@ const DELIVERY = {
 export class CreateNumberDto {
   @ApiProperty({
     description:
-      'The number that people write to: E.164, or a short code; for Telegram the name or the id of the bot. A number belongs to one tenant.',
+      'The number that people write to: E.164, or a short code; for Telegram the name or the id of the bot. You may have it once a channel, and at most 10,000 numbers.',
     minLength: 1,
     maxLength: 64,
     example: '+393399957000',

@@ -36,6 +36,9 @@ export interface NumberFilter {
   limit: number;
 }
 
+/** Of a tenant. */
+const MOST_NUMBERS = 10_000;
+
 const SHORT_CODE = /^\d{3,8}$/;
 const SENDER_NAME = /^(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}$/;
 const BOT = /^(?:\d{5,20}|@?[A-Za-z]\w{3,31})$/;
@@ -51,24 +54,23 @@ export class NumbersService {
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
-  /** @throws Problem 400 naming the field; conflict when the number is assigned already, to whomever */
+  /** @throws Problem 400 naming the field; conflict when the tenant has the number already, or too many */
   async create(clientId: string, body: CreateNumberDto): Promise<NumberWithReceivers> {
     const definition = this.providerOf(body.provider);
     const number = numberOf(definition, body.number);
     const configId = await this.configOf(clientId, definition, body.config_id ?? null);
     const wanted = await readReceivers(this.guard, body.delivery, false);
-    // In the system scope: whether it is another tenant's shows in that tenant's rows.
-    return this.database.transaction(async (tx) => {
-      await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('numbers:' || $1, 0))`, [number]);
-      const taken = await tx.query<{ client_id: string; channel: string }>(
-        'SELECT client_id, channel FROM numbers WHERE number = $1',
-        [number],
+    // Whether others have the number as well is neither asked nor told: messages go by the account that proves them.
+    return this.database.tenant(clientId, async (tx) => {
+      await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('numbers:' || $1, 0))`, [clientId]);
+      const [had] = await tx.query<{ taken: boolean; count: number }>(
+        `SELECT EXISTS (SELECT 1 FROM numbers WHERE client_id = $1 AND number = $2 AND channel = $3) AS taken,
+           (SELECT count(*)::int FROM numbers WHERE client_id = $1) AS count`,
+        [clientId, number, definition.channel],
       );
-      if (taken.some((other) => other.client_id !== clientId))
-        throw new Problem('conflict', 'This number is assigned already.');
-      if (taken.some((other) => other.channel === definition.channel))
-        throw new Problem('conflict', `You have this number already, for ${definition.channel}.`);
-      await this.expectFree(tx, definition, configId, null);
+      if (had!.taken) throw new Problem('conflict', `You have this number already, for ${definition.channel}.`);
+      if (had!.count >= MOST_NUMBERS) throw new Problem('conflict', `A tenant has at most ${MOST_NUMBERS} numbers.`);
+      await this.expectFree(tx, clientId, definition, configId, null);
       const [row] = await tx.query<NumberRow>(
         `INSERT INTO numbers AS n (id, client_id, number, channel, provider, config_id, description, timeout_seconds, retry_delay_seconds, max_attempts,
            created_at, updated_at)
@@ -139,7 +141,7 @@ export class NumbersService {
     const wanted = changes.delivery && (await readReceivers(this.guard, changes.delivery, true));
     return this.database.tenant(clientId, async (tx) => {
       const old = await this.find(tx, clientId, id, 'FOR UPDATE');
-      await this.expectFree(tx, definition, configId, id);
+      await this.expectFree(tx, clientId, definition, configId, id);
       const [row] = await tx.query<NumberRow>(
         `UPDATE numbers n SET provider = $3, config_id = $4, description = $5, timeout_seconds = $6, retry_delay_seconds = $7, max_attempts = $8,
            updated_at = clock_timestamp() WHERE n.client_id = $1 AND n.id = $2 RETURNING ${NUMBER_COLUMNS}`,
@@ -226,15 +228,16 @@ export class NumbersService {
   /** A bot is one number, whatever it is called. */
   private async expectFree(
     tx: Transaction,
+    clientId: string,
     definition: ProviderDefinition,
     configId: string | null,
     id: string | null,
   ): Promise<void> {
     if (configId === null || isPhoneChannel(definition.channel)) return;
-    const rows = await tx.query('SELECT 1 FROM numbers WHERE config_id = $1 AND id IS DISTINCT FROM $2', [
-      configId,
-      id,
-    ]);
+    const rows = await tx.query(
+      'SELECT 1 FROM numbers WHERE client_id = $1 AND config_id = $2 AND id IS DISTINCT FROM $3',
+      [clientId, configId, id],
+    );
     if (rows.length > 0) throw new Problem('conflict', 'This config has its number already.');
   }
 }

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { ScriptedServer, answer } from '../../../test/support/scripted-server';
 import { Problem } from '../../kernel/problem';
-import type { Resolve } from './ssrf-guard';
+import type { Resolve } from './bounded-lookup';
 import { SsrfGuard } from './ssrf-guard';
 import { UndiciHttpClient } from './undici-http-client';
 
@@ -227,6 +227,21 @@ describe('SsrfGuard', () => {
       expect(
         (await get(guarded(['127.0.0.0/8'], resolving(['127.0.0.1'])), `http://name.example:${server.port}/`)).status,
       ).toBe(307);
+    });
+
+    it('reaches a name of this machine by the addresses that are allowed, whatever others it has', async () => {
+      const both = resolving(['::1', '127.0.0.1']);
+      const url = `http://localhost:${server.port}/`;
+      expect((await get(guarded(['127.0.0.0/8'], both), url)).status).toBe(200);
+      await expect(new SsrfGuard(['127.0.0.0/8'], both).check(url)).resolves.toBeUndefined();
+      // Nowhere else: neither without a range, nor a name that leads to other places too.
+      await expect(get(guarded([], both), url)).rejects.toMatchObject(refusal);
+      await expect(get(guarded(['10.0.0.0/8'], both), url)).rejects.toMatchObject(refusal);
+      for (const other of ['10.0.0.1', '8.8.8.8', '::ffff:10.0.0.1']) {
+        const mixed = resolving(['127.0.0.1', '::1', other]);
+        await expect(get(guarded(['127.0.0.0/8'], mixed), url)).rejects.toMatchObject(refusal);
+      }
+      expect(server.connections).toBe(1);
     });
 
     it('reports a failing name as dns', async () => {

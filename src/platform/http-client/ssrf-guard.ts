@@ -1,8 +1,8 @@
-import dns from 'node:dns';
 import net from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
 import { Problem } from '../../kernel/problem';
+import { BoundedLookup, type Resolve } from './bounded-lookup';
 
 /** Global unicast, the only part of IPv6 that the public internet uses. What lies outside embeds IPv4 or is local in some way. */
 const GLOBAL_UNICAST_V6 = ipaddr.parseCIDR('2000::/3');
@@ -17,9 +17,6 @@ const HINT = 'calls to internal addresses are refused; the operator can open ran
 const CHECK_TIMEOUT_MS = 3000;
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
-
-/** Resolves a name to all its addresses; rejects as `dns.lookup` does. */
-export type Resolve = (hostname: string) => Promise<ReadonlyArray<{ address: string; family: number }>>;
 
 /** A connection was refused because of where it leads. */
 export class AddressNotAllowedError extends Error {
@@ -41,7 +38,7 @@ export class SsrfGuard {
   /** @param allowedPrivateCidrs ranges that may be reached besides the public internet */
   constructor(
     allowedPrivateCidrs: readonly string[],
-    private readonly resolve: Resolve = (hostname) => dns.promises.lookup(hostname, { all: true }),
+    private readonly resolve: Resolve = new BoundedLookup().resolve,
   ) {
     this.allowed = allowedPrivateCidrs.map((cidr) => ipaddr.parseCIDR(cidr));
   }
@@ -76,7 +73,7 @@ export class SsrfGuard {
     // The URL parser has already turned decimal, octal, hexadecimal and short spellings into the dotted one.
     const host = bareHost(parsed.hostname);
     const addresses = net.isIP(host) ? [host] : await this.tryResolve(host);
-    if (addresses.some((address) => !this.allows(address))) {
+    if (this.refusedOf(addresses) !== undefined) {
       throw Problem.field(field, 'address_not_allowed', `leads to an address that is not public; ${HINT}`);
     }
   }
@@ -92,13 +89,15 @@ export class SsrfGuard {
     };
   }
 
-  /** `dns.lookup` for sockets: answers no address at all when one of them is not allowed: a name with both kinds is a trap. */
+  /** `dns.lookup` for sockets: answers no address at all when one of them is not allowed (see {@link refusedOf}), and never one that is not. */
   readonly lookup: net.LookupFunction = (hostname, options, callback) => {
     this.resolve(hostname).then(
       (found) => {
-        const refused = found.find(({ address }) => !this.allows(address));
-        if (refused !== undefined) return callback(new AddressNotAllowedError(refused.address), '', 0);
-        const usable = found.filter(({ family }) => !options.family || options.family === family);
+        const refused = this.refusedOf(found.map(({ address }) => address));
+        if (refused !== undefined) return callback(new AddressNotAllowedError(refused), '', 0);
+        const usable = found.filter(
+          ({ address, family }) => this.allows(address) && (!options.family || options.family === family),
+        );
         if (usable.length === 0) {
           callback(Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' }), '', 0);
         } else if (options.all) {
@@ -110,6 +109,15 @@ export class SsrfGuard {
       (error: NodeJS.ErrnoException) => callback(error, '', 0),
     );
   };
+
+  /**
+   * The address for which a name is refused: a name with both kinds is a trap. But for one that leads nowhere but to this very machine, as `localhost`
+   * does by IPv4 and IPv6: of that those are used that are allowed.
+   */
+  private refusedOf(addresses: readonly string[]): string | undefined {
+    const refused = addresses.filter((address) => !this.allows(address));
+    return refused.length < addresses.length && addresses.every(isLoopback) ? undefined : refused[0];
+  }
 
   private async tryResolve(host: string): Promise<string[]> {
     let timer: NodeJS.Timeout | undefined;
@@ -131,6 +139,10 @@ export class SsrfGuard {
       ([network, bits]) => network.kind() === address.kind() && address.match(network as never, bits),
     );
   }
+}
+
+function isLoopback(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';
 }
 
 function bareHost(hostname: string): string {

@@ -111,6 +111,14 @@ export class CallbackEffects {
     return { known, suppressed, ...(inbound && { inbound }) };
   }
 
+  /**
+   * A message from a person that came before: its place, where its number is the tenant's by now. What the person wants was heeded then.
+   * @returns `known` empty when there is no such message (any more)
+   */
+  placeIn(tx: Transaction, callback: ReceivedInbound): Promise<CallbackOutcome> {
+    return this.inbound.placeIn(tx, callback).then((inbound) => ({ known: inbound.known, suppressed: [], inbound }));
+  }
+
   /** Call after plain messages are committed. */
   messagesCommitted(clientIds: Set<string>, numberIds: Set<string>): void {
     this.inbound.committed({ known: [], clientIds, numberIds, unmatched: new Set(), alerted: [] });

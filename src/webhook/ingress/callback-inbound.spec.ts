@@ -33,7 +33,7 @@ describe('inbound messages in callbacks', () => {
   afterAll(() => test.drop());
   beforeEach(async () => {
     await test.database.execute(
-      'TRUNCATE numbers, number_receivers, inbound_messages, inbound_deliveries, provider_events, provider_event_keys, events',
+      'TRUNCATE numbers, number_receivers, inbound_messages, inbound_deliveries, provider_events, provider_event_keys, events, usage_deltas',
     );
     await test.database.execute(
       `INSERT INTO numbers (id, client_id, number, channel, provider, created_at, updated_at) VALUES ('num_a', $1, $2, 'sms', 'agile', now(), now())`,
@@ -111,6 +111,19 @@ describe('inbound messages in callbacks', () => {
     clock.advance(1);
     await comes();
     expect(await sequences()).toEqual([1, 2, 3]);
+  });
+
+  it('counts each message in usage with the statement that writes it, a repeat not again', async () => {
+    // A quarter of an hour that is not over while the test runs.
+    clock.set(Math.floor(Date.now() / 900_000) * 900_000 + 7 * 60_000);
+    await Promise.all([...stores, ...stores].map((store) => store.store(posted('same'))));
+    await stores[0]!.store(posted('another'));
+    const [{ inbound }] = (await test.database.query<{ inbound: number }>(
+      `SELECT sum(inbound)::int AS inbound FROM usage_deltas
+       WHERE client_id = $1 AND bucket = to_timestamp($2::float8 / 1000) AND config_id = 'cfg_a' AND channel = 'sms'`,
+      [TENANT, clock.now() - 7 * 60_000],
+    )) as [{ inbound: number }];
+    expect(inbound).toBe(2);
   });
 
   it('leaves no gap and loses nothing when many come at once and some cannot be written', async () => {

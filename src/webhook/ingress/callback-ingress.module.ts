@@ -9,6 +9,7 @@ import { CallbackMetrics } from './callback-metrics';
 import { CallbackProof } from './callback-proof';
 import { CallbackStore } from './callback-store';
 import { CallbackController } from './callback.controller';
+import { KnownIds } from './known-ids';
 import { ProviderEventReader } from './provider-event-reader';
 import { ProviderEventsController } from './provider-events.controller';
 import { UnsubscribeController } from './unsubscribe.controller';
@@ -47,6 +48,7 @@ export class UnmatchedCallbacks {
     CallbackMetrics,
     CallbackProof,
     CallbackStore,
+    KnownIds,
     ProviderEventReader,
     SessionReports,
     UnmatchedCallbacks,

@@ -6,14 +6,18 @@ import { Secret } from '../../kernel/secret';
 import type { CallbackConfig } from '../../gateway/configs/config-directory';
 import type {
   CallbackAnswer,
+  CallbackClaim,
   CallbackDefinition,
   CallbackRequest,
   CallbackSecrets,
+  CallbackShare,
 } from '../../gateway/contracts/callback';
 import { InvalidSignature } from '../../gateway/contracts/gateway-error';
 import type { ProviderDefinition } from '../../gateway/contracts/provider-definition';
 import { CallbackConfigs } from './callback-configs';
 import { CallbackMetrics } from './callback-metrics';
+
+const MOST_SHARES = 100;
 
 const NO_SECRETS: CallbackSecrets = { credentials: {}, settings: {}, urlToken: new Secret('') };
 
@@ -47,17 +51,18 @@ export class CallbackProof {
   async prove(route: CallbackRoute, request: CallbackRequest): Promise<ProvedCallback[]> {
     const { definition, callback, configId } = route;
     if (configId !== undefined) {
-      const found = this.provedBy(callback, request, await this.configs.byId(definition, configId));
-      if (!found.config) throw this.refused(route, found.reason);
-      return callback.split ? this.handOut(route, request, found.config) : [{ config: found.config, request }];
+      const { proved, reason } = this.provedBy(callback, request, await this.configs.byId(definition, configId));
+      const [config] = proved;
+      if (!config) throw this.refused(route, reason);
+      return callback.split ? this.handOut(route, request, config) : [{ config, request }];
     }
-    const shares = callback.split?.(request) ?? [];
-    if (shares.length === 0) shares.push({ claim: callback.locate(request), request });
+    const shares = this.sharesOf(route, request);
+    if (shares.length === 0) shares.push({ claim: callback.locate(request), request: () => request });
     const proved: ProvedCallback[] = [];
     let reason: string | undefined;
     for (const share of shares) {
-      const found = this.provedBy(callback, request, await this.configs.locate(definition, share.claim));
-      if (found.config) proved.push({ config: found.config, request: share.request });
+      const found = await this.ownerOf(route, request, share.claim);
+      if (found.config) proved.push({ config: found.config, request: share.request() });
       else reason ??= found.reason;
     }
     if (proved.length === 0) throw this.refused(route, reason);
@@ -76,10 +81,9 @@ export class CallbackProof {
     // A question names no account: whoever's secret fits has asked it.
     const candidates =
       configId === undefined ? await this.configs.newest(definition) : await this.configs.byId(definition, configId);
-    let answer: CallbackAnswer | undefined;
-    const found = this.firstThat(candidates, (config) => (answer = challenge(request, config.secrets)));
-    if (!answer) throw this.refused(route, found.reason);
-    return answer;
+    const { proved, reason } = this.thoseThat(candidates, (config) => challenge(request, config.secrets));
+    if (!proved[0]) throw this.refused(route, reason);
+    return challenge(request, proved[0].secrets);
   }
 
   /**
@@ -91,43 +95,71 @@ export class CallbackProof {
     request: CallbackRequest,
     named: CallbackConfig,
   ): Promise<ProvedCallback[]> {
-    const { definition, callback } = route;
-    const shares = callback.split!(request);
+    const { definition } = route;
+    const shares = this.sharesOf(route, request);
     if (shares.length === 0) return [{ config: named, request }];
     const proved: ProvedCallback[] = [];
     for (const share of shares) {
       const { claim } = share;
       let config: CallbackConfig | undefined = named;
       if (!this.configs.isOf(named, claim)) {
-        config = this.provedBy(callback, request, await this.configs.locate(definition, claim)).config;
+        config = (await this.ownerOf(route, request, claim)).config;
         if (!config && !(await this.configs.hasOwner(definition, claim))) config = named;
       }
-      if (config) proved.push({ config, request: share.request });
+      if (config) proved.push({ config, request: share.request() });
     }
     if (proved.length === 0) throw this.refused(route, 'it is about the account of another config');
     if (proved.length < shares.length) this.leftOut(route);
     return proved;
   }
 
-  private provedBy(callback: CallbackDefinition, request: CallbackRequest, candidates: readonly CallbackConfig[]) {
-    return this.firstThat(candidates, (config) => callback.verify(request, config.secrets, this.clock.now()));
+  /** @throws Problem payload_too_large: each share costs queries before anything is proved */
+  private sharesOf({ callback }: CallbackRoute, request: CallbackRequest): CallbackShare[] {
+    const shares = callback.split?.(request) ?? [];
+    if (shares.length > MOST_SHARES)
+      throw new Problem('payload_too_large', `One callback may be about at most ${MOST_SHARES} accounts.`);
+    return shares;
   }
 
-  private firstThat(
+  /** The config that a claim is about, and that proves the request. */
+  private async ownerOf(
+    { definition, callback }: CallbackRoute,
+    request: CallbackRequest,
+    claim: CallbackClaim,
+  ): Promise<{ config?: CallbackConfig; reason?: string }> {
+    const located = await this.configs.locate(definition, callback, claim);
+    let found = this.provedBy(callback, request, located);
+    // Also when others have the number that it came to: any tenant can say that a number is his.
+    const isOpen = located.length === 0 || claim.recipient !== undefined;
+    if (found.proved.length === 0 && callback.unaddressed && isOpen) {
+      const possible = await this.configs.possible(definition, callback, request.rawBody.length);
+      found = this.provedBy(callback, request, possible);
+    }
+    const { proved, reason } = found;
+    if (proved.length === 0) return { reason };
+    return { config: proved.length === 1 ? proved[0] : await this.configs.rightful(definition, claim, proved) };
+  }
+
+  private provedBy(callback: CallbackDefinition, request: CallbackRequest, candidates: readonly CallbackConfig[]) {
+    return this.thoseThat(candidates, (config) => callback.verify(request, config.secrets, this.clock.now()));
+  }
+
+  private thoseThat(
     candidates: readonly CallbackConfig[],
     check: (config: CallbackConfig) => unknown,
-  ): { config?: CallbackConfig; reason?: string } {
+  ): { proved: CallbackConfig[]; reason: string | undefined } {
+    const proved: CallbackConfig[] = [];
     let reason: string | undefined;
     for (const config of candidates) {
       try {
         check(config);
-        return { config };
+        proved.push(config);
       } catch (error) {
         if (!(error instanceof InvalidSignature)) throw error;
         reason = error.reason;
       }
     }
-    return { ...(reason !== undefined && { reason }) };
+    return { proved, reason };
   }
 
   private leftOut({ definition, configId }: CallbackRoute): void {

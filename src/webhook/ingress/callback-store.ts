@@ -23,6 +23,8 @@ import { isReport, type ReceivedEvent, type StoredItem } from './received-event'
 
 const MAX_BATCH = 500;
 const MAX_WAITING = 10_000;
+/** Bodies are up to a MiB each, and a statement holds all of its batch. */
+const BY_BYTES = { of: ({ rawBody }: ReceivedEvent) => rawBody.length, most: 8 * 1024 * 1024 };
 /** A callback that comes while others do may wait this long for them, milliseconds. */
 const LINGER_MS = 3;
 /** While one flush is written the next one can be filled and sent. */
@@ -41,6 +43,7 @@ export class CallbackStore {
     PARALLEL,
     MAX_WAITING,
     tooMany,
+    BY_BYTES,
   );
   /** What people write, where nothing more follows from it. */
   private readonly messages = new GroupCommit<ReceivedEvent, void>(
@@ -50,6 +53,7 @@ export class CallbackStore {
     PARALLEL,
     MAX_WAITING,
     tooMany,
+    BY_BYTES,
   );
   /** Apart from plain statuses and messages, so that these pay nothing for what few callbacks need. */
   private readonly effectful = new GroupCommit<ReceivedEvent, void>(
@@ -59,6 +63,7 @@ export class CallbackStore {
     1,
     MAX_WAITING,
     tooMany,
+    BY_BYTES,
   );
 
   constructor(

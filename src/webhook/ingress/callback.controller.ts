@@ -14,12 +14,19 @@ import { Public } from '../../tenancy/auth.decorators';
 import { CallbackProof, type ProvedCallback } from './callback-proof';
 import { readCallback } from './callback-events';
 import { CallbackStore } from './callback-store';
-import type { ReceivedEvent } from './received-event';
+import { KnownIds } from './known-ids';
+import { UNPARSABLE, type ReceivedEvent } from './received-event';
 import { CallbackMetrics } from './callback-metrics';
 import { ApiCallback } from './callback.openapi';
 
 /** Headers that are kept with a raw callback: enough to read it again, nothing that proves or opens anything. */
 const KEPT_HEADERS = ['content-type', 'user-agent', 'i-twilio-idempotency-token'];
+
+/** What one callback may hold, and become: events, and bytes that are kept of it. More is refused whole. */
+const MOST_EVENTS = 10_000;
+const MOST_BYTES = 16 * 1024 * 1024;
+/** Events of one callback that are handed over together. */
+const AT_ONCE = 500;
 
 interface CallbackPath {
   provider: string;
@@ -37,6 +44,7 @@ export class CallbackController {
   constructor(
     private readonly registry: ProviderRegistry,
     private readonly proof: CallbackProof,
+    private readonly ids: KnownIds,
     private readonly store: CallbackStore,
     private readonly publicUrl: PublicUrl,
     private readonly metrics: CallbackMetrics,
@@ -90,11 +98,11 @@ export class CallbackController {
     if (answer) return end(response, answer);
     const proved = await this.proof.prove(route, raw);
     const receivedAt = this.clock.now();
-    await Promise.all(
-      proved
-        .flatMap((part) => this.read(definition, kind, callback, part, receivedAt))
-        .map((one) => this.store.store(one)),
-    );
+    const events = this.read(definition, kind, callback, proved, receivedAt);
+    await this.chooseIds(events);
+    // Some at a time: one long callback must not fill what waits to be written, so that the others are sent away.
+    for (let from = 0; from < events.length; from += AT_ONCE)
+      await Promise.all(events.slice(from, from + AT_ONCE).map((one) => this.store.store(one)));
     this.metrics.received(definition.key, kind, this.clock.now() - receivedAt);
     end(response, callback.answer);
   }
@@ -111,7 +119,43 @@ export class CallbackController {
     };
   }
 
+  /** Where a provider may have written the id of a message in several ways: the one by which we know it. */
+  private async chooseIds(events: ReceivedEvent[]): Promise<void> {
+    const open = events.filter(({ event }) => event?.idForms !== undefined);
+    for (const configId of new Set(open.map((one) => one.configId))) {
+      const group = open.filter((one) => one.configId === configId);
+      const chosen = await this.ids.choose(
+        configId,
+        group.map(({ event }) => event!),
+      );
+      group.forEach((one, index) => (one.event = chosen[index]!));
+    }
+  }
+
+  /** @throws Problem payload_too_large */
   private read(
+    definition: ProviderDefinition,
+    kind: string,
+    callback: CallbackDefinition,
+    proved: readonly ProvedCallback[],
+    receivedAt: number,
+  ): ReceivedEvent[] {
+    const events: ReceivedEvent[] = [];
+    let bytes = 0;
+    for (const part of proved) {
+      for (const request of callback.pieces?.(part.request) ?? [part.request]) {
+        const read = this.readPiece(definition, kind, callback, { ...part, request }, receivedAt);
+        for (const event of read) events.push(event);
+        // Each event is kept with its own piece.
+        bytes += request.rawBody.length * read.length;
+        if (events.length > MOST_EVENTS || bytes > MOST_BYTES)
+          throw new Problem('payload_too_large', `One callback may have at most ${MOST_EVENTS} events.`);
+      }
+    }
+    return events;
+  }
+
+  private readPiece(
     definition: ProviderDefinition,
     kind: string,
     callback: CallbackDefinition,
@@ -136,7 +180,7 @@ export class CallbackController {
       // It is proved to be the provider's, so it is kept, for a better parser.
       this.logger.error({ err: error, provider: definition.key, kind }, 'callback could not be read');
       const digest = createHash('sha256').update(request.publicUrl).update(request.rawBody).digest('hex');
-      return [{ ...base, event: null, eventId: `unparsable:${digest}` }];
+      return [{ ...base, event: null, eventId: UNPARSABLE + digest }];
     }
   }
 }

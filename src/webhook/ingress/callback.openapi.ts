@@ -6,7 +6,7 @@ import { ApiProblems } from '../../platform/http/openapi.decorators';
 const FOR_CONFIG =
   'This is the URL that UniMsg hands to providers. The signature is checked on the raw bytes before anything is read.';
 const FOR_ANY =
-  'The config is found from the account or message that the payload names; its secret must then prove the request.';
+  'The config is found from the account, number or message that the payload names, else among the configs that were changed last; its secret must prove the request. A URL with the id of the config is surer.';
 const BY_GET = 'For providers that report in the query, or that ask here whether the URL is yours.';
 
 /** Documents a route where providers report. What they send is theirs, so the body has no fields of ours. */

@@ -50,7 +50,10 @@ export class ProviderEventView {
   })
   normalized: Record<string, unknown> | null;
 
-  @ApiProperty({ description: 'The body as it came.', example: 'MessageSid=SM0123&MessageStatus=delivered' })
+  @ApiProperty({
+    description: 'The body as it came; of one that signs itself (Mailgun) without the signature.',
+    example: 'MessageSid=SM0123&MessageStatus=delivered',
+  })
   raw_body: string;
 
   @ApiProperty({ description: 'When it came.', format: 'date-time', example: '2026-11-22T08:30:02.000Z' })

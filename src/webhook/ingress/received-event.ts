@@ -16,6 +16,9 @@ export interface ReceivedEvent {
   rawBody: Buffer;
 }
 
+/** What the event id of a callback begins with that could not be read; a hash of it follows. */
+export const UNPARSABLE = 'unparsable:';
+
 /** What a stored callback is: told apart in `GET /v1/provider-events`. */
 export type CallbackState = 'matched' | 'unmatched' | 'unmapped' | 'ignored' | 'unparsable';
 

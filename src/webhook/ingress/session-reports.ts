@@ -5,16 +5,11 @@ import { LOGGER, type Logger } from '../../kernel/logger';
 import type { NormalizedEvent } from '../../gateway/contracts/callback';
 import type { ReportSink, SessionReport } from '../../gateway/contracts/report-sink';
 import { ReportOutlet } from '../../gateway/sessions/report-outlet';
-import { Database, statement } from '../../platform/database/database';
-import { textArray } from '../../platform/database/pg-array';
 import { storableEvents } from './callback-events';
 import { CallbackMetrics } from './callback-metrics';
 import { CallbackStore } from './callback-store';
-
-const KNOWN_IDS = statement(
-  'external_ids.known',
-  'SELECT external_id FROM external_ids WHERE config_id = $1 AND external_id = ANY($2::text[])',
-);
+import { KnownIds } from './known-ids';
+import { UNPARSABLE } from './received-event';
 
 /** What is kept besides the bytes: there is no request. */
 const NO_REQUEST = { method: 'POST', query: '', headers: {} };
@@ -25,7 +20,7 @@ export class SessionReports implements ReportSink, OnModuleInit {
   constructor(
     private readonly outlet: ReportOutlet,
     private readonly store: CallbackStore,
-    private readonly database: Database,
+    private readonly ids: KnownIds,
     private readonly metrics: CallbackMetrics,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -43,9 +38,9 @@ export class SessionReports implements ReportSink, OnModuleInit {
     if (!events) {
       this.logger.error({ provider, kind, config_id: configId }, 'report of a session could not be read');
       const digest = createHash('sha256').update(raw).digest('hex');
-      await this.store.store({ ...base, event: null, eventId: `unparsable:${digest}` });
+      await this.store.store({ ...base, event: null, eventId: UNPARSABLE + digest });
     } else {
-      const known = await Promise.all(events.map((event) => this.withKnownId(configId, event)));
+      const known = await this.ids.choose(configId, events);
       for (const event of known) if (event.kind === 'status' && event.status === null) this.metrics.unmapped(provider);
       await Promise.all(known.map((event) => this.store.store({ ...base, event, eventId: event.eventId })));
     }
@@ -58,15 +53,5 @@ export class SessionReports implements ReportSink, OnModuleInit {
     } catch {
       return undefined;
     }
-  }
-
-  /** With that one of the forms of its id under which a message is known; else as it is. */
-  private async withKnownId(configId: string, event: NormalizedEvent): Promise<NormalizedEvent> {
-    const { idForms, ...rest } = event;
-    if (!idForms) return event;
-    const rows = await this.database.query<{ external_id: string }>(KNOWN_IDS, [configId, textArray(idForms)]);
-    const known = new Set(rows.map((row) => row.external_id));
-    const externalId = idForms.find((form) => known.has(form)) ?? event.externalId;
-    return { ...rest, externalId } as NormalizedEvent;
   }
 }

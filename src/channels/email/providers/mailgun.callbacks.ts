@@ -130,10 +130,15 @@ function eventData(request: CallbackRequest): Json | undefined {
 /** The domain that the mail was sent by is the part after `@` of its id. */
 function locate(request: CallbackRequest): ReturnType<CallbackDefinition['locate']> {
   const data = eventData(request);
-  const externalId = data && mailgunMessageId(textOf(member(member(data, 'message'), 'headers')['message-id']));
-  if (externalId === undefined) return {};
-  const account = externalId.slice(externalId.lastIndexOf('@') + 1);
-  return { ...(account !== externalId && account !== '' && { account }), externalIds: [externalId] };
+  if (!data) return {};
+  const externalId = mailgunMessageId(textOf(member(member(data, 'message'), 'headers')['message-id']));
+  const messageId = textOf(member(data, 'user-variables')[MESSAGE_ID_VARIABLE]);
+  const account = externalId?.slice(externalId.lastIndexOf('@') + 1);
+  return {
+    ...(account && account !== externalId && { account }),
+    ...(messageId && { messageIds: [messageId] }),
+    ...(externalId && { externalIds: [externalId] }),
+  };
 }
 
 /** The webhooks of a domain, which may all have one URL. */
@@ -143,6 +148,7 @@ export const mailgunEvents: CallbackDefinition = {
   scheme:
     'HMAC-SHA256 over time stamp and token: https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks',
   locate,
+  unaddressed: true,
   verify: verifyMailgun,
   parse,
   answer: { status: 200 },

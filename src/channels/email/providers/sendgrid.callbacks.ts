@@ -13,6 +13,9 @@ import { SENDGRID_ERRORS, SENDGRID_STATUSES, sendgridError } from './sendgrid.vo
 
 type Event = Record<string, unknown>;
 
+/** No id has so many. */
+const MOST_PARTS = 8;
+
 const ENGAGEMENTS: Readonly<Record<string, EngagementType>> = Object.freeze({
   open: 'opened',
   click: 'clicked',
@@ -55,7 +58,7 @@ function factsOf(event: Event, word: string): EventFacts {
   const seconds = Number(textOf(event.timestamp));
   return {
     eventId: textOf(event.sg_event_id) || digestOf(event),
-    ...(providerId && { externalId: requestId(providerId) }),
+    ...(providerId && idsOf(providerId)),
     ...(messageId && { messageId }),
     occurredAt: seconds > 0 ? Math.round(seconds * 1000) : null,
     rawWord: word,
@@ -71,11 +74,15 @@ function digestOf(event: Event): string {
 /**
  * `X-Message-Id` of the answer to the send, which one call has for all its recipients.
  * Quirk: `sg_message_id` is that id, a dot and where the mail went through; in old ids both have dots (twilio.com/docs/sendgrid, glossary, 2026-11).
+ * Where that way is not one of those known, the id is whichever part before a dot we know.
  */
-function requestId(providerId: string): string {
+function idsOf(providerId: string): { externalId: string; idForms?: string[] } {
   const way = /\.(?:filter|recvd|geopod)[-\w]*/.exec(providerId);
-  const dot = way ? way.index : providerId.indexOf('.');
-  return dot > 0 ? providerId.slice(0, dot) : providerId;
+  if (way !== null && way.index > 0) return { externalId: providerId.slice(0, way.index) };
+  const parts = providerId.split('.');
+  const forms = parts.slice(0, MOST_PARTS).map((_, index) => parts.slice(0, index + 1).join('.'));
+  const idForms = [...new Set([...forms, providerId])].filter((form) => form !== '');
+  return { externalId: idForms[0]!, ...(idForms.length > 1 && { idForms }) };
 }
 
 function bounceTypeOf(event: Event): BounceType {
@@ -122,11 +129,33 @@ function eventsOf(request: CallbackRequest): Event[] {
 function locate(request: CallbackRequest): ReturnType<CallbackDefinition['locate']> {
   try {
     const events = eventsOf(request);
-    const ids = events.map((event) => textOf(event.sg_message_id) ?? '').filter((id) => id !== '');
-    return ids.length > 0 ? { externalIds: [...new Set(ids.map((id) => requestId(id)))] } : {};
+    const ids = valuesOf(events, 'sg_message_id').map(idsOf);
+    const externalIds = new Set(ids.flatMap(({ externalId, idForms }) => idForms ?? [externalId]));
+    const messageIds = new Set(valuesOf(events, MESSAGE_ID_VARIABLE));
+    return {
+      ...(externalIds.size > 0 && { externalIds: [...externalIds] }),
+      ...(messageIds.size > 0 && { messageIds: [...messageIds] }),
+    };
   } catch {
     return {};
   }
+}
+
+function valuesOf(events: readonly Event[], name: string): string[] {
+  return events.map((event) => textOf(event[name]) ?? '').filter((value) => value !== '');
+}
+
+/** Each event of a batch as a request of its own. */
+function* pieces(request: CallbackRequest): Iterable<CallbackRequest> {
+  let events: Event[];
+  try {
+    events = eventsOf(request);
+  } catch {
+    events = [];
+  }
+  // The bytes stay as they came where there is nothing to take apart.
+  if (events.length <= 1) yield request;
+  else for (const event of events) yield { ...request, rawBody: Buffer.from(JSON.stringify([event])) };
 }
 
 /** The event webhook, which has one URL for everything. */
@@ -136,7 +165,9 @@ export const sendgridEvents: CallbackDefinition = {
   scheme:
     'Signed Event Webhook, ECDSA P-256: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features',
   locate,
+  unaddressed: true,
   verify: verifySendgrid,
+  pieces,
   parse,
   answer: { status: 200 },
 };

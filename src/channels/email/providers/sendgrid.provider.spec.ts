@@ -254,6 +254,15 @@ describe('SendGrid', () => {
     return JSON.parse(server.requests.at(-1)!.body) as object;
   }
 
+  it('reads whatever comes before a dot as the id where the way of the mail is an unknown one', () => {
+    const [known] = parse([event('delivered', { sg_message_id: 'a.b.filter0001.16648.5515E0B88.0' })]);
+    expect(known).toMatchObject({ externalId: 'a.b' });
+    expect(known).not.toHaveProperty('idForms');
+    expect(parse([event('delivered', { sg_message_id: 'a.b.elsewhere-1' })])).toMatchObject([
+      { externalId: 'a', idForms: ['a', 'a.b', 'a.b.elsewhere-1'] },
+    ]);
+  });
+
   it('hands on every part of a mail, and names in any script as they are', async () => {
     const body = await sent({
       to: [{ email: 'jörg@bücher.example', name: 'Jörg "J" Müller, Köln' }],
@@ -367,6 +376,16 @@ describe('SendGrid', () => {
     server.fallback = json(status, body);
     expect(await gateway().healthCheck(contextFor(accountA))).toMatchObject(expected);
     expect(server.requests[0]!.target).toBe('/v3/scopes');
+  });
+
+  it('takes the verification key as PEM too, and no other text of several lines', () => {
+    const { check } = sendgrid.credentials.webhook_signing_key!;
+    const base64 = pairs.a.publicKey;
+    const pem = `-----BEGIN PUBLIC KEY-----\n${base64.match(/.{1,64}/g)!.join('\n')}\n-----END PUBLIC KEY-----\n`;
+    expect([check!(base64), check!(pem)]).toEqual([undefined, undefined]);
+    expect(check!(`${base64.slice(0, 20)}\r\nx`)).toMatch(/PEM/);
+    const account = { settings: {}, credentials: { webhook_signing_key: pem } };
+    expect(() => verifySendgrid(callbackRequest([event('open')]), secretsOf(account), SAMPLE_NOW)).not.toThrow();
   });
 
   it('verifies the vector that Twilio publishes with its SDK', () => {

@@ -18,6 +18,7 @@ import { flag, fromEmail, fromName, replyToEmail, settingOf } from '../email-set
 import { sizeIssues } from '../email-size';
 import { sendgridEvents } from './sendgrid.callbacks';
 import { isDynamicTemplate, sendgridBody } from './sendgrid.mail';
+import { signingKeyFault } from './sendgrid.signature';
 import { sendgridSimulator } from './sendgrid.simulator';
 import { SENDGRID_ERRORS, SENDGRID_STATUSES } from './sendgrid.vocabulary';
 
@@ -162,9 +163,10 @@ export const sendgrid: ProviderDefinition = Object.freeze<ProviderDefinition>({
     },
     webhook_signing_key: {
       description:
-        'Verification key of the signed event webhook, as SendGrid shows it. Absent: callbacks are proved by the token in their URL. The example is the one of the simulator.',
+        'Verification key of the signed event webhook, as SendGrid shows it or as PEM. Absent: callbacks are proved by the token in their URL. The example is the one of the simulator.',
       secret: true,
       required: false,
+      check: signingKeyFault,
       example:
         'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEJqJwBYoUljDZrxmmeR6nQemJsxwCx89mzliMeEIt48rs7ZvyHLM1Vj/RE/l2zpY8LyVHd0zoY3GoZR19JmY7OA==',
     },

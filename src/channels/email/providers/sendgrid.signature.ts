@@ -70,6 +70,11 @@ function keyOf(text: string): KeyObject | undefined {
   }
 }
 
+/** What is wrong with a key that a tenant gives: PEM has lines, anything else has one. */
+export function signingKeyFault(text: string): string | undefined {
+  return keyOf(text) !== undefined || !/\p{Cc}/u.test(text) ? undefined : 'must be one line, or a P-256 key as PEM';
+}
+
 /** A key pair that follows from a text. */
 export function keyPairOf(seed: string): { privateKey: KeyObject; publicKey: string } {
   const ecdh = createECDH('prime256v1');

@@ -72,6 +72,7 @@ const inbound: CallbackDefinition = {
     const destination = valuesOf(request)('destination');
     return destination ? { recipient: international(destination) } : {};
   },
+  unaddressed: true,
   verify: verifyUrlToken,
   parse: parseInbound,
   // Quirk: exactly this body, as plain text, within 30 s; anything else is a failure (agiletelecom.com inbound SMS guide, 2026-11).

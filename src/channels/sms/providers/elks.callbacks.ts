@@ -83,14 +83,18 @@ export function elksTime(text: string | undefined): number | null {
   return Number.isNaN(at) ? null : at;
 }
 
-const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
+/** @param recipientField names whom a message from a person is to */
+const callback = (parse: CallbackDefinition['parse'], recipientField?: string): CallbackDefinition => ({
   authentication: 'url_token',
   scheme:
     'Not signed: the token in the URL. Addresses to let in at a firewall: https://46elks.com/docs/verify-callback-origin',
   locate(request) {
-    const id = valuesOf(request)('id');
-    return id ? { externalIds: [id] } : {};
+    const value = valuesOf(request);
+    const id = value('id');
+    const recipient = recipientField === undefined ? undefined : value(recipientField);
+    return { ...(id && { externalIds: [id] }), ...(recipient && { recipient }) };
   },
+  unaddressed: true,
   verify: verifyUrlToken,
   parse,
   // Quirk: a body would be sent back as an SMS reply, so there is none; anything but 200 to 204 is tried again (46elks.com/docs/receive-sms, 2026-11).
@@ -98,4 +102,4 @@ const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
 });
 
 export const elksStatus = callback(parseStatus);
-export const elksInbound = callback(parseInbound);
+export const elksInbound = callback(parseInbound, 'to');

@@ -85,18 +85,22 @@ function international(address: string): string {
   return /^[1-9]\d{8,14}$/.test(address) ? `+${address}` : address;
 }
 
-const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
+/** @param recipientField names whom a message from a person is to */
+const callback = (parse: CallbackDefinition['parse'], recipientField?: string): CallbackDefinition => ({
   authentication: 'url_token',
   scheme:
     'Not signed: the token in the URL that is entered in the account’s panel (there is none a message): https://developers.skebby.it',
   locate(request) {
-    const order = valuesOf(request)('order_id');
-    return order ? { externalIds: [order] } : {};
+    const value = valuesOf(request);
+    const order = value('order_id');
+    const recipient = recipientField === undefined ? undefined : value(recipientField);
+    return { ...(order && { externalIds: [order] }), ...(recipient && { recipient: international(recipient) }) };
   },
+  unaddressed: true,
   verify: verifyUrlToken,
   parse,
   answer: { status: 200 },
 });
 
 export const skebbyStatus = callback(parseStatus);
-export const skebbyInbound = callback(parseInbound);
+export const skebbyInbound = callback(parseInbound, 'receiver');

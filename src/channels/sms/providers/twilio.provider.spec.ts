@@ -193,6 +193,33 @@ const callbacks: SampleCallback[] = [
     events: [{ kind: 'status', ...event, status: 'delivered' }],
   },
   {
+    name: 'signed with the fragment of the URL that went out',
+    kind: 'status',
+    proofHeader: 'x-twilio-signature',
+    request: (account) => ({
+      ...callbackRequest(statusFields(account, 'delivered'), account, `${URL_STATUS}#rc=5&rp=all`),
+      publicUrl: URL_STATUS,
+    }),
+    events: [{ kind: 'status', ...event, status: 'delivered' }],
+    forged: {
+      'a signature with another fragment': (request) => ({
+        ...callbackRequest(statusFields(accountA, 'delivered'), accountA, `${URL_STATUS}#rc=4`),
+        publicUrl: request.publicUrl,
+      }),
+    },
+  },
+  {
+    name: "the tenant's own callback URL, signed with its fragment",
+    kind: 'status',
+    account: { settings: { ...accountA.settings, status_callback_url: 'https://hooks.example.com/twilio#rc=2' } },
+    request: (account) => ({
+      ...callbackRequest(statusFields(account, 'delivered'), account, 'https://hooks.example.com/twilio#rc=2'),
+      publicUrl: URL_STATUS,
+      query: new URLSearchParams('message_id=msg_1'),
+    }),
+    events: [{ kind: 'status', ...event, status: 'delivered' }],
+  },
+  {
     name: "the tenant's own callback URL, with letters that a URI has none of",
     kind: 'status',
     account: { settings: { ...accountA.settings, status_callback_url: 'https://hööks.example.com/twilio/ü?x=1 2' } },

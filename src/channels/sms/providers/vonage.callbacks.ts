@@ -90,7 +90,8 @@ function timeOf(text: string | undefined): number | null {
   return Number.isNaN(at) ? null : at;
 }
 
-const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
+/** @param recipientField names whom a message from a person is to */
+const callback = (parse: CallbackDefinition['parse'], recipientField?: string): CallbackDefinition => ({
   authentication: 'signature',
   needsUrlToken: (credentials) => !credentials.signature_secret,
   scheme:
@@ -100,12 +101,18 @@ const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
     const fields = vonageFields(request);
     const account = formValue(fields, 'api-key');
     const id = formValue(fields, 'messageId') ?? formValue(fields, 'message-id');
-    return { ...(account && { account }), ...(id && { externalIds: [id] }) };
+    const recipient = recipientField === undefined ? undefined : formValue(fields, recipientField);
+    return {
+      ...(account && { account }),
+      ...(id && { externalIds: [id] }),
+      ...(recipient && { recipient: withPlus(recipient) }),
+    };
   },
+  unaddressed: true,
   verify: verifyVonage,
   parse,
   answer: { status: 200 },
 });
 
 export const vonageStatus = callback(parseStatus);
-export const vonageInbound = callback(parseInbound);
+export const vonageInbound = callback(parseInbound, 'to');

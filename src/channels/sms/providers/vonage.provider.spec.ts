@@ -160,23 +160,41 @@ const callbacks: SampleCallback[] = [
         );
       },
       'MD5 that nobody asked for': () =>
-        callbackRequest(signedFields(receipt(accountA, 'delivered'), accountA, SAMPLE_NOW, 'md5hash'), transport),
+        callbackRequest(signedFields(receipt(accountA, 'delivered'), accountA, SAMPLE_NOW, 'md5'), transport),
       'SHA-1 that nobody asked for': () =>
         callbackRequest(signedFields(receipt(accountA, 'delivered'), accountA, SAMPLE_NOW, 'sha1'), transport),
       "another account's key under this secret": () =>
         callbackRequest(signedFields(receipt(accountB, 'delivered'), accountA, SAMPLE_NOW, 'sha256'), transport),
     },
   })),
-  ...(['md5hash', 'md5', 'sha1', 'sha256', 'sha512', 'SHA512'] as const).map((method): SampleCallback => ({
-    name: `sig by the method that the config names: ${method}`,
+  {
+    name: 'sig by md5hash, as accounts sign at first, when the config names no method',
     kind: 'status',
     timed: true,
-    account: { credentials: { signature_method: method } },
     request: (account, now) =>
-      callbackRequest(
-        signedFields(receipt(account, 'delivered'), account, now, method.toLowerCase() as VonageSignatureMethod),
-        'form',
-      ),
+      callbackRequest(signedFields(receipt(account, 'delivered'), account, now, 'md5hash'), 'form'),
+    events: [delivered],
+  },
+  ...(
+    [
+      ['md5hash', 'md5hash'],
+      ['MD5HASH', 'md5hash'],
+      ['md5', 'md5'],
+      ['MD5HMAC', 'md5'],
+      ['sha1', 'sha1'],
+      ['SHA1HMAC', 'sha1'],
+      ['sha256', 'sha256'],
+      ['SHA256HMAC', 'sha256'],
+      ['sha-256-hmac', 'sha256'],
+      ['SHA512', 'sha512'],
+    ] as const
+  ).map(([named, method]): SampleCallback => ({
+    name: `sig by the method that the config names: ${named}`,
+    kind: 'status',
+    timed: true,
+    account: { credentials: { signature_method: named } },
+    request: (account, now) =>
+      callbackRequest(signedFields(receipt(account, 'delivered'), account, now, method), 'form'),
     events: [delivered],
     forged: {
       'another method than the one named': () =>

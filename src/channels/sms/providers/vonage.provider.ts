@@ -20,7 +20,7 @@ import { measureSms } from '../../../kernel/gsm';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
 import { MAX_CONCURRENT, maxConcurrent, supportedCountries } from './sms-settings';
 import { vonageInbound, vonageStatus } from './vonage.callbacks';
-import { VONAGE_SIGNATURE_METHODS } from './vonage.signature';
+import { VONAGE_SIGNATURE_METHODS, vonageMethod } from './vonage.signature';
 import { vonageSimulator } from './vonage.simulator';
 import { receiptError, VONAGE_ERRORS, VONAGE_STATUSES } from './vonage.vocabulary';
 
@@ -264,10 +264,10 @@ export const vonage: ProviderDefinition = Object.freeze<ProviderDefinition>({
       example: 'aa11bb22cc33dd44ee55ff66aa77bb88cc99dd00',
     },
     signature_method: {
-      description: `How the account signs the sig parameter: ${VONAGE_SIGNATURE_METHODS.join(', ')}. Absent: sha256 or sha512.`,
+      description: `How the account signs the sig parameter: ${VONAGE_SIGNATURE_METHODS.join(', ')}, or as the SDKs name it, such as SHA256HMAC. Absent: sha256, sha512 or md5hash, which accounts have at first.`,
       secret: false,
       required: false,
-      pattern: new RegExp(`^(${VONAGE_SIGNATURE_METHODS.join('|')})$`, 'i'),
+      check: (value) => (vonageMethod(value) ? undefined : `must be one of ${VONAGE_SIGNATURE_METHODS.join(', ')}`),
       example: 'sha256',
     },
   },

@@ -13,8 +13,20 @@ import { decodeForm, formValue } from '../../../kernel/form';
 export const VONAGE_SIGNATURE_METHODS = ['md5hash', 'md5', 'sha1', 'sha256', 'sha512'] as const;
 export type VonageSignatureMethod = (typeof VONAGE_SIGNATURE_METHODS)[number];
 
-/** What a config that names no method takes. MD5 and SHA-1 only when it asks for them. */
-const STRONG_METHODS: readonly VonageSignatureMethod[] = ['sha256', 'sha512'];
+// Quirk: accounts sign with md5hash until somebody changes that in the dashboard
+// (developer.vonage.com/en/getting-started/concepts/signing-messages, 2026-11).
+/**
+ * What a config that names no method takes. Without md5hash the callbacks of an account as it comes would all be refused; without the secret MD5 opens
+ * nothing but collisions, for which Vonage would have to sign a stranger's text. The others are taken when they are named.
+ */
+const UNNAMED_METHODS: readonly VonageSignatureMethod[] = ['sha256', 'sha512', 'md5hash'];
+
+/** A method in any spelling: as the dashboard has it (`sha256`, `MD5 hash`) or the SDKs (`SHA256HMAC`). Undefined: none that there is. */
+export function vonageMethod(text: string): VonageSignatureMethod | undefined {
+  const word = text.toLowerCase().replaceAll(/[ _-]/g, '');
+  const plain = word.replace('hmac', '');
+  return VONAGE_SIGNATURE_METHODS.find((method) => method === plain);
+}
 
 // Quirk: Vonage repeats a callback for up to 72 h, and does not say whether a repeat has a new time stamp
 // (api.support.vonage.com 226572227, 2026-11). So that long a stamp counts; repeats are dropped by their event id.
@@ -97,11 +109,13 @@ function verifySig(request: CallbackRequest, secret: string, secrets: CallbackSe
   const fields = vonageFields(request);
   const sig = formValue(fields, 'sig')?.toLowerCase();
   if (!sig) throw new InvalidSignature('the callback is not signed');
-  const wanted = secrets.credentials.signature_method?.reveal().toLowerCase() as VonageSignatureMethod | undefined;
+  const named = secrets.credentials.signature_method?.reveal();
+  const wanted = named === undefined ? undefined : vonageMethod(named);
+  if (named !== undefined && wanted === undefined) throw new InvalidSignature('the config names no known method');
   // Quirk: the documents do not say whether parameters that the URL had before are signed with a GET; both are tried.
   const own = fields.filter(([name]) => !OWN_PARAMETERS.has(name));
   const candidates = own.length === fields.length ? [fields] : [own, fields];
-  const valid = (wanted ? [wanted] : STRONG_METHODS).some((method) =>
+  const valid = (wanted ? [wanted] : UNNAMED_METHODS).some((method) =>
     candidates.some((candidate) => equalInConstantTime(vonageSig(method, secret, candidate), sig)),
   );
   if (!valid) throw new InvalidSignature('the sig does not match');

@@ -13,7 +13,7 @@ import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
 import { decodeForm } from '../../../kernel/form';
 import { measureSms } from '../../../kernel/gsm';
 import { callbackOrigin, cutText, inboundUrl, replyTo } from '../../../gateway/contracts/simulated-callback';
-import { VONAGE_SIGNATURE_METHODS, vonageSig, type VonageSignatureMethod } from './vonage.signature';
+import { vonageMethod, vonageSig, type VonageSignatureMethod } from './vonage.signature';
 
 /** Every parameter of "send an SMS" in Vonage's API description; another one is a caller's mistake. */
 const KNOWN_PARAMETERS = new Set(
@@ -66,7 +66,7 @@ export const vonageSimulator: ProviderSimulator = {
   inboundParts: true,
   inbound({ from, to, text, parts }, { credentials, callbackUrl }, port) {
     const { api_key: key = '', api_secret = '', signature_secret: secret = api_secret, signature_method } = credentials;
-    const method = VONAGE_SIGNATURE_METHODS.find((one) => one === signature_method?.toLowerCase()) ?? 'sha256';
+    const method = vonageMethod(signature_method ?? '') ?? 'sha256';
     const reference = String(randomInt(1, 256));
     const texts = cutText(text, parts);
     return texts.map((part, index) =>

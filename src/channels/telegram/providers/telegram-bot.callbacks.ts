@@ -112,8 +112,9 @@ export const telegramUpdates: CallbackDefinition = {
   authentication: 'secret_header',
   scheme:
     'X-Telegram-Bot-Api-Secret-Token, the secret_token given to setWebhook: https://core.telegram.org/bots/api#setwebhook',
-  // An update does not say which bot it is for: only the URL does.
+  // An update does not say which bot it is for: only the URL does, or the secret.
   locate: () => ({}),
+  unaddressed: true,
   verify,
   parse,
   // Quirk: an answer whose body holds `method` is taken as an API call, so the body is empty (core.telegram.org/bots/api#making-requests-when-getting-updates).

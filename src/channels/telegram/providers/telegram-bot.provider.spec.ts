@@ -90,6 +90,10 @@ const sample = (name: string, content: object, events: SampleCallback['events'])
 });
 
 const callbacks: SampleCallback[] = [
+  ...(['inbound', 'status'] as const).map((kind) => ({
+    ...sample(`a text that comes as ${kind}`, { message: { ...text, text: 'x' } }, [{ ...inbound, text: 'x' }]),
+    kind,
+  })),
   {
     ...sample('a text', { message: { ...text, text: '/start order-8121' } }, [
       { ...inbound, text: '/start order-8121' },
@@ -431,6 +435,9 @@ describe('Telegram', () => {
         'callback_unreachable',
       ],
       ['a wrong token', says(401, 'Unauthorized'), 'config', 'bad_credentials'],
+      ['a wrong token, by another code', says(404, 'Not Found'), 'config', expect.any(String)],
+      ['a stand-in without webhooks', answer(404, 'Cannot POST'), 'transient', expect.any(String)],
+      ['a failure', answer(503), 'transient', expect.any(String)],
       ['silence', hang, 'transient', 'not_reached'],
     ])('subscribing fails classified: %s', async (_, script, errorClass, code) => {
       server.fallback = script;

@@ -8,7 +8,7 @@ import type {
   SendResult,
   ValidationIssue,
 } from '../../../gateway/contracts/gateway';
-import type { GatewayError } from '../../../gateway/contracts/gateway-error';
+import { GatewayError } from '../../../gateway/contracts/gateway-error';
 import { ProviderApi } from '../../../gateway/contracts/provider-api';
 import { jsonObject, textOf } from '../../../gateway/contracts/provider-answer';
 import type { AnswerRules } from '../../../gateway/contracts/provider-answer';
@@ -114,7 +114,11 @@ class TelegramGateway implements Gateway {
       secret_token: webhookSecret({ credentials: ctx.credentials, made: ctx.callbackToken }).reveal(),
     };
     const answer = await this.call('setWebhook', body, ctx, 'read');
-    if (answer.json?.ok !== true) throw this.refusal(answer, ctx);
+    if (answer.json?.ok === true) return;
+    const refused = this.refusal(answer, ctx);
+    // What is not in Telegram's form says nothing of the bot: a proxy answers, or a stand-in that knows no webhooks. That may pass.
+    if (answer.json?.ok === false || refused.class !== 'config') throw refused;
+    throw new GatewayError({ class: 'transient', code: refused.code, message: refused.message });
   }
 
   private async call(method: string, body: object | undefined, ctx: GatewayContext, effect: 'send' | 'read') {
@@ -229,7 +233,7 @@ export const telegramBot: ProviderDefinition = Object.freeze<ProviderDefinition>
   // Quirk: about 30 messages a second in all, one a second in a chat and 20 a minute in a group, all of it approximate (core.telegram.org/bots/faq, 2026-11).
   limits: { defaultPerSecond: 30, timeoutMs: 15_000, window: 50 },
   create: (deps) => new TelegramGateway(deps),
-  callbacks: { events: telegramUpdates },
+  callbacks: { events: telegramUpdates, inbound: telegramUpdates, status: telegramUpdates },
   statuses: {},
   errors: TELEGRAM_ERRORS,
   simulator: telegramSimulator,

@@ -9,7 +9,16 @@ import type {
 import { rowOf, textOf } from '../../../gateway/contracts/provider-answer';
 import { canonicalJson } from '../../../kernel/canonical-json';
 import { inboundEvent } from './meta-cloud.inbound';
-import { changesOf, objectOf, objects, sharesOf, timeOf, type Json, type MetaChange } from './meta-cloud.payload';
+import {
+  changesOf,
+  objectOf,
+  objects,
+  piecesOf,
+  sharesOf,
+  timeOf,
+  type Json,
+  type MetaChange,
+} from './meta-cloud.payload';
 import { answerMetaChallenge, verifyMeta } from './meta-cloud.signature';
 import { META_STATUSES, metaError } from './meta-cloud.vocabulary';
 
@@ -94,6 +103,7 @@ export const metaCallback: CallbackDefinition = {
   },
   split: sharesOf,
   verify: verifyMeta,
+  pieces: piecesOf,
   parse,
   challenge: answerMetaChallenge,
   answer: { status: 200 },

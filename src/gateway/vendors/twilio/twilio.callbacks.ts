@@ -85,14 +85,19 @@ function fieldsOf(request: CallbackRequest): FormField[] {
   return fields.map(([name, value]) => [name, storableText(value)] as const);
 }
 
-const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
+/** @param recipientOf whom a message from a person is to */
+const callback = (
+  parse: CallbackDefinition['parse'],
+  recipientOf: (fields: readonly FormField[]) => string | undefined,
+): CallbackDefinition => ({
   authentication: 'signature',
   scheme: 'X-Twilio-Signature, HMAC-SHA1 under the auth token: https://www.twilio.com/docs/usage/security',
   locate(request) {
     const fields = fieldsOf(request);
     const account = formValue(fields, 'AccountSid');
     const sid = formValue(fields, 'MessageSid') ?? formValue(fields, 'SmsSid');
-    return { ...(account && { account }), ...(sid && { externalIds: [sid] }) };
+    const recipient = recipientOf(fields);
+    return { ...(account && { account }), ...(sid && { externalIds: [sid] }), ...(recipient && { recipient }) };
   },
   verify: verifyTwilio,
   parse,
@@ -103,7 +108,13 @@ const callback = (parse: CallbackDefinition['parse']): CallbackDefinition => ({
 /** How Twilio reports about the messages of one channel. */
 export function twilioCallbacks(reports: TwilioReports): { status: CallbackDefinition; inbound: CallbackDefinition } {
   return {
-    status: callback((request) => parseStatus(reports, request)),
-    inbound: callback((request) => parseInbound(reports, request)),
+    status: callback(
+      (request) => parseStatus(reports, request),
+      () => undefined,
+    ),
+    inbound: callback(
+      (request) => parseInbound(reports, request),
+      (fields) => withoutPrefix(formValue(fields, 'To') ?? '', reports.prefix ?? ''),
+    ),
   };
 }

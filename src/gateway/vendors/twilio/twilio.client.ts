@@ -6,14 +6,10 @@ import type { GatewayDeps } from '../../contracts/provider-definition';
 import type { MessageStatus } from '../../../kernel/channel';
 import { encodeForm } from '../../../kernel/form';
 import type { HttpResponse } from '../../../platform/http-client/http-client';
-import { ownStatusCallback } from './twilio.signature';
+import { ownStatusCallback, withOverrides } from './twilio.signature';
 import { TWILIO_STATUSES, twilioError } from './twilio.vocabulary';
 
 const MAX_VALIDITY_SECONDS = 36_000;
-
-// Quirk: Twilio tries a callback again only after connection trouble, once, unless the URL's fragment asks for more: 5 tries, on every kind of
-// failure (twilio.com/docs/usage/webhooks/webhooks-connection-overrides, 2026-11). The fragment is not sent to us.
-const CALLBACK_OVERRIDES = '#rc=5&rp=all';
 
 // A clock that differs from Twilio's by more than this makes a look-up miss, which is the safe side.
 const CLOCK_SKEW_MS = 5000;
@@ -161,8 +157,7 @@ export class TwilioClient {
 }
 
 function statusCallback(message: OutboundMessage, ctx: GatewayContext): string {
-  const url = ownStatusCallback(ctx.settings) ?? ctx.callbackUrl('status', message.id);
-  return url.includes('#') ? url : url + CALLBACK_OVERRIDES;
+  return withOverrides(ownStatusCallback(ctx.settings) ?? ctx.callbackUrl('status', message.id));
 }
 
 /** Seconds that Twilio may keep the message; undefined when it is its default. */
