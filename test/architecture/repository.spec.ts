@@ -45,6 +45,12 @@ describe('migrations', () => {
     expect(new Set(stamps).size).toBe(stamps.length);
   });
 
+  test('each is one of those that a start runs', () => {
+    const list = read('src/platform/database/migrations.ts');
+    const run = (file: string) => list.includes(`/migrations/${basename(file, '.ts')}'`);
+    expect(migrations.filter((file) => !run(file))).toEqual([]);
+  });
+
   test.each(migrations)('%s goes up and down, under the name of its time stamp', (file) => {
     const text = read(file);
     const stamp = basename(file).slice(0, 13);

@@ -19,6 +19,7 @@ import { ErrorBudgets1763900500100 } from '../../../migrations/1763900500100-err
 import { UsageReports1763900600000 } from '../../../migrations/1763900600000-usage-reports';
 import { AuditOfChanges1763900800000 } from '../../../migrations/1763900800000-audit-of-changes';
 import { Privacy1763900800100 } from '../../../migrations/1763900800100-privacy';
+import { RoomForUpdates1764500000000 } from '../../../migrations/1764500000000-room-for-updates';
 import { NumbersByTenant1764500000300 } from '../../../migrations/1764500000300-numbers-by-tenant';
 import { UnplacedCallbacks1764500000310 } from '../../../migrations/1764500000310-unplaced-callbacks';
 import { Templates1763900700000 } from '../../../migrations/1763900700000-templates';
@@ -46,6 +47,7 @@ export const MIGRATIONS: ReadonlyArray<new () => MigrationInterface> = [
   UsageReports1763900600000,
   AuditOfChanges1763900800000,
   Privacy1763900800100,
+  RoomForUpdates1764500000000,
   NumbersByTenant1764500000300,
   UnplacedCallbacks1764500000310,
   Templates1763900700000,
