@@ -37,6 +37,11 @@ export class ConfigDirectory {
     max: MOST_CALLBACK_KEYS,
     ttl: KEEP_MS,
   });
+  /** By account. Apart from those by id, as a change of any tenant may add to it. */
+  private readonly accounts = new LRUCache<string, readonly ProviderConfig[]>({
+    max: MOST_CALLBACK_KEYS,
+    ttl: KEEP_MS,
+  });
   /** What callbacks named and nobody has; apart from the others, as anybody can add to it. */
   private readonly unknown = new LRUCache<string, true>({ max: MOST_UNKNOWN_KEYS, ttl: KEEP_MS });
   /** Grows with each change: what was loaded before a change is not kept after it. */
@@ -119,6 +124,7 @@ export class ConfigDirectory {
     this.snapshots.delete(clientId);
     this.loading.delete(clientId);
     this.unknown.clear();
+    this.accounts.clear();
     for (const [key, configs] of this.callbacks) {
       if (configs.some((config) => config.clientId === clientId)) this.callbacks.delete(key);
     }
@@ -129,6 +135,7 @@ export class ConfigDirectory {
     this.snapshots.clear();
     this.loading.clear();
     this.callbacks.clear();
+    this.accounts.clear();
     this.unknown.clear();
   }
 
@@ -158,7 +165,8 @@ export class ConfigDirectory {
     if (by.configId === undefined && by.account === undefined) return [];
     const fingerprint = by.configId === undefined ? accountFingerprint(by.account!) : undefined;
     const key = `${provider}/${by.configId ?? fingerprint}`;
-    const kept = this.callbacks.get(key);
+    const keep = by.configId === undefined ? this.accounts : this.callbacks;
+    const kept = keep.get(key);
     if (kept) return kept;
     if (this.unknown.has(key)) return [];
     const before = this.changes;
@@ -167,7 +175,7 @@ export class ConfigDirectory {
     const rows = await this.database.dataSource.manager.find(ProviderConfigEntity, { where, order: { id: 'ASC' } });
     const configs = this.known(rows);
     if (this.changes === before) {
-      if (configs.length > 0) this.callbacks.set(key, configs);
+      if (configs.length > 0) keep.set(key, configs);
       else this.unknown.set(key, true);
     }
     return configs;
