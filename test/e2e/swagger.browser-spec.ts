@@ -15,7 +15,10 @@ const FLAGS = [
   '--disable-sync',
 ];
 /** Rows of the simulator's table, below its head. */
-const MAGIC_ROWS = magicRecipientsTable().split('\n').length - 2;
+const MAGIC_ROWS =
+  magicRecipientsTable()
+    .split('\n')
+    .filter((line) => line.startsWith('|')).length - 2;
 
 const ADMIN_KEY = 'admin-of-the-browser-spec-only';
 
