@@ -94,7 +94,8 @@ simulator, load generator and receivers. Measured (UTC): ${dates}.
 
 - A figure is the median of its rounds, with the lowest and the highest round in brackets.
 - Value and reference are measured in alternating rounds on the same machine, and the ratio is taken inside each round. The speed of a machine
-  drifts, and it differs from yours: the ratio is what can be compared.
+  drifts, so only the ratio can be compared, and that between machines of one kind: a fast core speeds up the empty endpoint more than a commit, so
+  the same service is at 1.35 × of it on one machine and at 0.77 × on another that accepts twice as many a second.
 - The empty endpoint is the least that this stack does: NestJS on Express with one DTO of four fields, checked, and an answer at once. No
   database, no key, no route.
 - A figure counts only if its results are right: after each measurement the rows in PostgreSQL, and what the provider or receiver got, are compared with
