@@ -3,6 +3,7 @@ import { statement, type Transaction } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { PARTS_WAIT_MS } from './inbound-parts';
 import { PLACE, RECEIVERS, type PlaceRow, type ReceiverRow } from './inbound-statements';
+import type { ReceiverType } from './inbound.types';
 
 /** A message from a person as it is kept, and whether the number that it came to is still there. Times in milliseconds. */
 export interface KeptMessage {
@@ -25,6 +26,12 @@ export interface KeptMessage {
 export interface Owed {
   inbound_id: string;
   receiver_id: string;
+}
+
+/** A message and a receiver that it is for. */
+export interface OwedPair {
+  message: KeptMessage;
+  receiver: { id: string; number_id: string; type: ReceiverType };
 }
 
 const KEPT = `m.id, (extract(epoch FROM m.created_at) * 1000)::float8 AS at, m.number_id, n.id IS NOT NULL AS has_number,
@@ -57,6 +64,24 @@ const MATCH_CALLBACKS = statement(
      AND e.config_id = i.config_id AND (i.external_id IS NULL OR e.external_id = i.external_id)
      AND e.normalized ->> 'kind' = 'inbound' AND ltrim(e.normalized ->> 'from', '+') = ltrim(i.sender, '+')`,
 );
+
+/**
+ * Columns of new deliveries, each with an id of its own: id and its time, the message and its time, number, receiver and its type, place in the
+ * number's sequence. Times in milliseconds.
+ */
+export function owedColumns(pairs: readonly OwedPair[]): string[] {
+  const ids = pairs.map(() => newId('inboundDelivery'));
+  return [
+    textArray(ids),
+    plainArray(ids.map((id) => idTime(id, 'inboundDelivery'))),
+    textArray(pairs.map(({ message }) => message.id)),
+    plainArray(pairs.map(({ message }) => message.at)),
+    textArray(pairs.map(({ message }) => message.number_id)),
+    textArray(pairs.map(({ receiver }) => receiver.id)),
+    textArray(pairs.map(({ receiver }) => receiver.type)),
+    plainArray(pairs.map(({ message }) => message.sequence)),
+  ];
+}
 
 /** Locks messages of a tenant; answers those that there are, in the order of their ids. */
 export async function lockMessages(tx: Transaction, clientId: string, ids: readonly string[]): Promise<KeptMessage[]> {
@@ -123,18 +148,7 @@ export async function claimMessages(
   const pairs = all.flatMap((message) =>
     receivers.filter((one) => one.number_id === message.number_id).map((receiver) => ({ message, receiver })),
   );
-  const ids = pairs.map(() => newId('inboundDelivery'));
-  const owed = await tx.query<Owed>(OWE, [
-    clientId,
-    textArray(ids),
-    plainArray(ids.map((id) => idTime(id, 'inboundDelivery'))),
-    textArray(pairs.map(({ message }) => message.id)),
-    plainArray(pairs.map(({ message }) => message.at)),
-    textArray(pairs.map(({ message }) => message.number_id)),
-    textArray(pairs.map(({ receiver }) => receiver.id)),
-    textArray(pairs.map(({ receiver }) => receiver.type)),
-    plainArray(pairs.map(({ message }) => message.sequence)),
-  ]);
+  const owed = await tx.query<Owed>(OWE, [clientId, ...owedColumns(pairs)]);
   return { claimed: new Set(all), owed };
 }
 

@@ -1,11 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../../kernel/clock';
-import { idTime, newId } from '../../kernel/ids';
 import { Problem } from '../../kernel/problem';
 import { InboundSignal } from '../../messaging/inbound/inbound-signal';
-import { claimMessages, lockMessages, type KeptMessage, type Owed } from '../../messaging/inbound/inbound-claim';
+import {
+  claimMessages,
+  lockMessages,
+  owedColumns,
+  type KeptMessage,
+  type Owed,
+  type OwedPair,
+} from '../../messaging/inbound/inbound-claim';
 import { RECEIVERS, type ReceiverRow } from '../../messaging/inbound/inbound-statements';
-import type { ReceiverType } from '../../messaging/inbound/inbound.types';
 import { Database, type Transaction } from '../../platform/database/database';
 import { plainArray, textArray } from '../../platform/database/pg-array';
 import { inboundCondition, type InboundFilter } from './inbound-log.service';
@@ -13,11 +18,6 @@ import type { BulkRedelivered, Redelivered } from './inbound.dto';
 
 /** Messages that a transaction handles. */
 const CHUNK = 500;
-
-interface Delivery {
-  message: KeptMessage;
-  receiver: { id: string; number_id: string; type: ReceiverType };
-}
 
 /** How many are on their way again. */
 export interface Redelivery {
@@ -138,12 +138,13 @@ export class InboundRedeliveryService {
       now,
       waitingToo,
     ]);
-    const pairs: Delivery[] = old.flatMap((message) =>
+    const pairs: OwedPair[] = old.flatMap((message) =>
       receivers
         .filter((receiver) => receiver.number_id === message.number_id)
         .map((receiver) => ({ message, receiver })),
     );
-    const first = await tx.query<Owed>(FIRST, [clientId, ...firstColumns(pairs, now), which === 'all', textArray(ids)]);
+    // The receivers are past the places of these messages, so they are due.
+    const first = await tx.query<Owed>(FIRST, [clientId, ...owedColumns(pairs), now, which === 'all', textArray(ids)]);
     const touched = [...owed, ...again, ...first];
     await tx.execute(
       `UPDATE number_receivers SET next_retry_at = least(next_retry_at, to_timestamp($2::float8 / 1000)) WHERE id = ANY ($1::text[])`,
@@ -155,20 +156,4 @@ export class InboundRedeliveryService {
       receivers: receivers.length,
     };
   }
-}
-
-/** The receivers are past the places of these messages, so they are due. */
-function firstColumns(pairs: readonly Delivery[], now: number): unknown[] {
-  const ids = pairs.map(() => newId('inboundDelivery'));
-  return [
-    textArray(ids),
-    plainArray(ids.map((id) => idTime(id, 'inboundDelivery'))),
-    textArray(pairs.map(({ message }) => message.id)),
-    plainArray(pairs.map(({ message }) => message.at)),
-    textArray(pairs.map(({ message }) => message.number_id)),
-    textArray(pairs.map(({ receiver }) => receiver.id)),
-    textArray(pairs.map(({ receiver }) => receiver.type)),
-    plainArray(pairs.map(({ message }) => message.sequence)),
-    now,
-  ];
 }
