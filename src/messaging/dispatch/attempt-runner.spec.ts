@@ -1,5 +1,5 @@
 import { ManualClock } from '../../kernel/clock';
-import { silentLogger } from '../../kernel/logger';
+import { type Logger, silentLogger } from '../../kernel/logger';
 import type { ConfigLifeCycle } from '../../gateway/configs/config-life-cycle';
 import { GatewayError } from '../../gateway/contracts/gateway-error';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
@@ -24,6 +24,8 @@ describe('AttemptRunner', () => {
   let suppressed: ReturnType<GatewaySender['suppressed']>;
   let hold: ReturnType<GatewaySender['held']>;
   let find: SentLookup['find'];
+  let fault: Error | undefined;
+  const logged: string[] = [];
 
   beforeEach(() => {
     clock = new ManualClock(1_000_000);
@@ -34,12 +36,17 @@ describe('AttemptRunner', () => {
     unable = [];
     suppressed = undefined;
     hold = null;
-    const route = () => ({
-      candidates: candidates.map((configId) => ({ gateway: 'x', configId }) as unknown as Candidate),
-      skipped,
-      onAmbiguous: 'failover',
-      reconcileSeconds: 10,
-    });
+    fault = undefined;
+    logged.length = 0;
+    const route = () => {
+      if (fault) throw fault;
+      return {
+        candidates: candidates.map((configId) => ({ gateway: 'x', configId }) as unknown as Candidate),
+        skipped,
+        onAmbiguous: 'failover',
+        reconcileSeconds: 10,
+      };
+    };
     runner = new AttemptRunner(
       { routeSync: route, enter: () => true } as unknown as Router,
       {
@@ -54,7 +61,7 @@ describe('AttemptRunner', () => {
       circuits,
       {} as ConfigLifeCycle,
       clock,
-      silentLogger,
+      { ...silentLogger, warn: () => logged.push('warn'), error: () => logged.push('error') } as Logger,
     );
   });
 
@@ -82,6 +89,25 @@ describe('AttemptRunner', () => {
     if (outcome.next.type !== 'requeue') throw new Error(`is ${outcome.next.type}`);
     return outcome.next.requeue;
   }
+
+  it('keeps a message that cannot be routed, and calls it an error only when the database is there', async () => {
+    answer = () => Promise.reject(new Error('called'));
+    const givenUp = Object.assign(new Error('terminating connection due to idle-in-transaction timeout'), {
+      code: '25P03',
+    });
+    for (const [cause, level] of [
+      [givenUp, 'warn'],
+      [new TypeError('a bug'), 'error'],
+    ] as const) {
+      fault = cause;
+      logged.length = 0;
+      const outcome = await runner.run(message({ rounds: 2, tried: ['cfg_b'] }), signal);
+      expect(outcome.attempt).toBeUndefined();
+      expect(requeueOf(outcome)).toMatchObject({ lane: 'cfg_a', rounds: 2, tried: ['cfg_b'], waitingOn: 'retry' });
+      expect(requeueOf(outcome).dueAt).toBeGreaterThan(clock.now());
+      expect(logged).toEqual([level]);
+    }
+  });
 
   it('keeps a message for the end of the quiet hours, and expires at once one that does not live so long', async () => {
     answer = () => Promise.reject(new Error('called'));

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, type Clock } from '../../kernel/clock';
 import { LOGGER, type Logger } from '../../kernel/logger';
+import { isDatabaseUnavailable } from '../../platform/database/database';
 import { CircuitBreakers } from '../../gateway/limits/circuit-breakers';
 import { ConfigLifeCycle } from '../../gateway/configs/config-life-cycle';
 import { GatewayError } from '../../gateway/contracts/gateway-error';
@@ -61,8 +62,10 @@ export class AttemptRunner {
       const goesOn = next.type === 'requeue' && next.requeue.lane !== message.lane && next.requeue.lane !== '';
       return { message, ...rest, next: goesOn ? await this.enter(message, next.requeue) : next };
     } catch (error) {
-      // A fault of ours before anything was sent (the database went away while routing, say): the message stays, and is tried again.
-      this.logger.error({ err: error, messageId: message.id }, 'attempt not begun');
+      // A fault of ours before anything was sent: the message stays, and is tried again. A database that went away while routing says so
+      // to each message in hand and is none of the messages' doing.
+      const level = isDatabaseUnavailable(error) ? 'warn' : 'error';
+      this.logger[level]({ err: error, messageId: message.id }, 'attempt not begun');
       return {
         message,
         next: requeue(message, { dueAt: this.clock.now() + retryDelayMs(1, Math.random()), waitingOn: 'retry' }),
